@@ -1,0 +1,129 @@
+"""Makes the data set: pairs of English text as written and as read aloud.
+
+    python data/normalize/make.py [--output DIR]
+
+writes train.jsonl, validation.jsonl and test.jsonl beside itself, or into DIR, byte for byte the
+same on every machine. Every written phrase belongs to one split: neither a text of validation or
+test nor the phrase inside it, word for word, occurs in a text of train.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from phrases import SAMPLERS, SHARES
+from readings import read
+from sentences import sentence
+
+SEED = 20160
+SIZES = {"test": 2000, "validation": 2000, "train": 50000}  # in the order they are drawn
+LONGEST = 80  # characters of a written text
+ALWAYS_TRAIN = re.compile(r"\d{1,2}(?:st|nd|rd|th)?")  # small numbers are inside everything
+
+
+class Example(NamedTuple):
+    """One pair, with the phrase that was verbalised and what stands around it."""
+
+    written: str
+    spoken: str
+    name: str  # of the class
+    phrase: str
+    before: str
+    after: str
+
+
+def examples() -> dict[str, list[Example]]:
+    """The splits, each in its final order."""
+    rng = Random(SEED)
+    held: set[tuple[str, ...]] = set()  # the words of every phrase of test and validation
+    splits = {}
+    for split, size in SIZES.items():
+        seen: set[str] = set()
+        kept = [
+            draw(rng, name, bare, split, seen, held)
+            for name, share in SHARES.items()
+            for bare in (True, False)
+            for _ in range(size * share // 200)
+        ]
+        if split != "train":
+            held |= {words(text) for one in kept for text in (one.phrase, verbalized(one))}
+        splits[split] = shuffled(rng, kept)
+    return splits
+
+
+def draw(
+    rng: Random, name: str, bare: bool, split: str, seen: set[str], held: set[tuple[str, ...]]
+) -> Example:
+    """An example of one class, not yet `seen` in its split, in which no held phrase occurs."""
+    while True:
+        phrase = SAMPLERS[name](rng)
+        example = pair(name, phrase, ("", "") if bare else sentence(rng, name, phrase))
+        key = example.written if split == "train" else phrase  # no phrase twice when held out
+        if key in seen or not fits(example) or contains(words(example.written), held):
+            continue
+        if split == "train" or not ALWAYS_TRAIN.fullmatch(verbalized(example)):
+            seen.add(key)
+            return example
+
+
+def pair(name: str, phrase: str, around: tuple[str, str]) -> Example:
+    """The phrase in its sentence, written and read; a full stop that ends both stands once."""
+    found, reading = read(phrase)
+    if found != name:
+        return Example("", "", found, phrase, "", "")
+    before, after = around
+    if phrase.endswith(".") and after.startswith("."):
+        after = after[1:]
+    return Example(before + phrase + after, before + reading + after, name, phrase, before, after)
+
+
+def fits(example: Example) -> bool:
+    """Whether the pair is of the class asked for, short, and clear in its sentence."""
+    inches = re.search(r"\bin$|\din$", example.phrase)  # before a word, "in" is the preposition
+    return 0 < len(example.written) <= LONGEST and not (inches and example.after.startswith(" "))
+
+
+def verbalized(example: Example) -> str:
+    """The phrase without the words at its end that pass through: the 14 of "14 billion"."""
+    phrase = example.phrase.split()
+    reading = read(example.phrase)[1].split()
+    while phrase[-1] == reading[-1]:
+        del phrase[-1], reading[-1]
+    return " ".join(phrase)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of `text` without the punctuation around them."""
+    return tuple(word.lstrip("([\"'").rstrip(")]\"'.,;:!?") for word in text.split())
+
+
+def contains(text: tuple[str, ...], held: set[tuple[str, ...]]) -> bool:
+    """Whether a held phrase, word for word, occurs in `text`."""
+    longest = min(len(text), 6)
+    return any(
+        text[start : start + length] in held
+        for length in range(1, longest + 1)
+        for start in range(len(text) - length + 1)
+    )
+
+
+def shuffled(rng: Random, items: list[Example]) -> list[Example]:
+    return [item for _, item in sorted((rng.random(), item) for item in items)]
+
+
+def write(folder: Path) -> None:
+    """Write the three files into `folder`."""
+    for split, kept in examples().items():
+        with (folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+            for written, spoken, name, *_ in kept:
+                row = {"written": written, "spoken": spoken, "class": name}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, metavar="DIR")
+    write(parser.parse_args().output)

@@ -1,0 +1,374 @@
+"""Phrases as people write them: one sampler for each class, and how often it is drawn.
+
+A sampler takes a `random.Random` and returns a written phrase. Only `random()` is asked of the
+generator, whose sequence for a seed does not change from one version of Python to the next.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TypeVar
+
+from readings import MONTH_DAYS, MONTHS, SPELLED_UNITS, listed, suffix
+
+# Share of the pairs, in percent.
+SHARES = {
+    "cardinal": 13,
+    "ordinal": 6,
+    "date": 13,
+    "year": 7,
+    "decimal": 9,
+    "fraction": 7,
+    "money": 12,
+    "measure": 13,
+    "percent": 6,
+    "time": 7,
+    "telephone": 7,
+}
+
+Choice = TypeVar("Choice")
+
+SHORT_MONTHS = listed("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec")
+SCALES = ("million", "billion", "trillion")
+
+# Units people put after large counts, after measured amounts, and those rarely met.
+COMMON_UNITS = listed(
+    "km m cm mm kg g mg lb lbs oz ft in mi mph km/h m/s °C °F m² km² GB MB TB kB MHz GHz kW MW "
+    "kWh V W L mL ha min s ms Hz kHz"
+)
+OTHER_UNITS = listed(
+    "nm µm µg t yd gal ml l kph ft/s km/s KB PB kbit Mbit Gbit Mb Gb kbps Mbps Gbps MB/s GB/s "
+    "Mbit/s GW mW mV kV A mA J kJ MJ kcal Pa hPa kPa MPa Wh MWh GWh h hr hrs hp dB psi rpm ° "
+    "km2 m2 cm² cm2 mm² ft² ft2 mi² in² m³ m3 cm³ cm3 ft³ kg/m³ g/cm³ g/L mg/L µg/L mg/kg g/kg "
+    "L/min mi/h"
+)
+OTHER_UNITS += ["sq mi", "sq km", "sq ft", "sq m", "sq yd", "cu ft", "cu m", "cu in"]
+SMALL_BOTTOMS = (2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 12, 16, 32)
+DENSITIES = ["/km²", "/km²", "/km2", "/sq mi", "/sq km", "/mi²", "/m²", "/ha"]
+
+
+def below(rng: Random, bound: int) -> int:
+    return int(rng.random() * bound)
+
+
+def pick(rng: Random, choices: Sequence[Choice]) -> Choice:
+    return choices[below(rng, len(choices))]
+
+
+def weighted(rng: Random, choices: Sequence[tuple[Choice, float]]) -> Choice:
+    """One of (choice, weight) pairs; the weights need no particular sum."""
+    mark = rng.random() * sum(weight for _, weight in choices)
+    for choice, weight in choices:
+        mark -= weight
+        if mark < 0:
+            return choice
+    return choices[-1][0]
+
+
+def chance(rng: Random, probability: float) -> bool:
+    return rng.random() < probability
+
+
+def minus(rng: Random) -> str:
+    """A hyphen or, less often, the minus sign."""
+    return pick(rng, "---\u2212")
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+def of_digits(rng: Random, digits: int) -> int:
+    """A number of so many digits, a third of them with zeros inside or at the end."""
+    lowest = 10 ** (digits - 1) if digits > 1 else 1
+    number = lowest + below(rng, 9 * lowest)
+    if digits > 2 and chance(rng, 0.2):
+        power = 10 ** (1 + below(rng, digits - 1))
+        number = number // power * power
+    elif digits > 2 and chance(rng, 0.15):
+        text = str(number)
+        hole = 1 + below(rng, digits - 1)
+        number = int(text[:hole] + "0" + text[hole + 1 :])
+    return number
+
+
+def grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) -> str:
+    """An integer whose digit count follows `weights`; from 1,000 on some lack their commas."""
+    digits = weighted(rng, list(enumerate(weights, 1)))
+    number = of_digits(rng, digits)
+    commas = not chance(rng, bare_thousands if digits < 6 else bare_thousands / 3)
+    return grouped(number) if commas else str(number)
+
+
+def places(rng: Random, weights: Sequence[float] = (40, 30, 14, 7, 4, 2, 1, 1)) -> str:
+    """The digits after a decimal point."""
+    count = weighted(rng, list(enumerate(weights, 1)))
+    digits = "".join(str(below(rng, 10)) for _ in range(count))
+    if chance(rng, 0.12):
+        digits = "0" + digits[1:]
+    return digits
+
+
+def amount(rng: Random, decimals: float, weights: Sequence[float] = (4, 5, 4, 2.5, 1, 0.5)) -> str:
+    """A count or, so often as `decimals` says, a decimal; now and then below zero or one."""
+    if chance(rng, decimals):
+        if chance(rng, 0.2):
+            return "0." + places(rng)
+        return integer(rng, weights[:4]) + "." + places(rng, (60, 28, 8, 3, 1))
+    return integer(rng, weights)
+
+
+# --- one sampler for each class -----------------------------------------------------------------
+
+
+def cardinal(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.06:
+        return f"{grouped(of_digits(rng, 1 + below(rng, 3)))} {pick(rng, ('thousand', *SCALES))}"
+    if kind < 0.065:
+        return "0"
+    number = integer(rng, (2, 5, 16, 22, 20, 18, 10, 5, 3, 1.2, 0.6, 0.4), 0.25)
+    if 1200 <= int(number.replace(",", "")) <= 2099 and "," not in number:
+        number = grouped(int(number))
+    return minus(rng) + number if chance(rng, 0.13) else number
+
+
+def four_digits(rng: Random) -> str:
+    """A number of four digits without its comma, outside the years."""
+    number = 1000 + below(rng, 8100)
+    return str(number if number < 1200 else number + 900)
+
+
+def cardinal_or_plain(rng: Random) -> str:
+    return four_digits(rng) if chance(rng, 0.1) else cardinal(rng)
+
+
+def ordinal(rng: Random) -> str:
+    digits = integer(rng, (3, 14, 40, 25, 10, 5, 2), 0.5)
+    return digits + suffix(digits)
+
+
+def any_year(rng: Random) -> int:
+    kind = rng.random()
+    if kind < 0.62:
+        return 1900 + below(rng, 130)
+    if kind < 0.82:
+        return 1800 + below(rng, 100)
+    return 1200 + below(rng, 900)
+
+
+def year(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.55:
+        return str(any_year(rng) if chance(rng, 0.5) else 1200 + below(rng, 900))
+    if kind < 0.68:
+        return f"{1200 + 10 * below(rng, 90)}{pick(rng, ('s', 's', 's', chr(39) + 's'))}"
+    if kind < 0.70:
+        return f"{pick(rng, ('', chr(39)))}{2 + below(rng, 8)}0s"
+    first = any_year(rng)
+    last = min(2099, first + 1 + below(rng, 12 if chance(rng, 0.6) else 80))
+    if last % 100 and first // 100 == last // 100 and chance(rng, 0.35):
+        return f"{first}\u2013{last % 100:02d}"
+    return f"{first}\u2013{last}"
+
+
+def month_name(rng: Random) -> tuple[int, str]:
+    """A month, with its name in full or, a third of the time, short, with or without a stop."""
+    month = 1 + below(rng, 12)
+    if month == 5 or chance(rng, 0.66):
+        return month, MONTHS[month - 1]
+    name = MONTHS[month - 1]
+    short = pick(rng, [short for short in SHORT_MONTHS if name.startswith(short)])
+    return month, short + ("." if chance(rng, 0.4) else "")
+
+
+def date(rng: Random) -> str:
+    month, name = month_name(rng)
+    day = 1 + below(rng, MONTH_DAYS[month - 1])
+    rank = f"{day}{suffix(str(day))}"
+    when = any_year(rng)
+    layouts = (
+        (f"{name} {day}, {when}", 24),
+        (f"{name} {day} {when}", 3),
+        (f"{name} {rank}, {when}", 4),
+        (f"{name} {day}", 7),
+        (f"{name} {rank}", 3),
+        (f"{name} {when}", 12),
+        (f"{day} {name} {when}", 20),
+        (f"{rank} {name} {when}", 5),
+        (f"{day} {name}, {when}", 2),
+        (f"{day} {name}", 6),
+        (f"{rank} {name}", 2),
+        (f"{when}-{month:02d}-{day:02d}", 10),
+        (f"{month}/{day}/{when}", 2),
+        (f"{month:02d}/{day:02d}/{when}", 2),
+    )
+    return weighted(rng, layouts)
+
+
+def decimal(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.1:
+        return "." + places(rng, (8, 30, 40, 12, 6, 2, 1, 1))
+    if kind < 0.2:
+        number = f"{grouped(of_digits(rng, 1 + below(rng, 3)))}.{places(rng, (80, 18, 2))}"
+        return f"{number} {pick(rng, SCALES)}"
+    if kind < 0.45:
+        return f"{'-' * chance(rng, 0.1)}0.{places(rng)}"
+    whole = "0" if chance(rng, 0.02) else integer(rng, (30, 28, 18, 10, 4, 3), 0.3)
+    sign = minus(rng) if chance(rng, 0.1) else ""
+    return f"{sign}{whole}.{places(rng)}"
+
+
+def fraction(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.3:
+        bottom = pick(rng, SMALL_BOTTOMS)
+        top = 1 + below(rng, bottom - 1) if bottom > 2 else 1
+        return f"{1 + below(rng, 20 if chance(rng, 0.6) else 200)} {top}/{bottom}"
+    if kind < 0.55:
+        bottom = pick(rng, SMALL_BOTTOMS) if chance(rng, 0.5) else 2 + below(rng, 30)
+        return f"{1 + below(rng, 15)}/{bottom}"
+    if kind < 0.93:
+        return f"{1 + below(rng, 100)}/{2 + below(rng, 99)}"
+    if kind < 0.96:
+        return f"{1 + below(rng, 1000)}/{pick(rng, (100, 1000, 2 + below(rng, 998)))}"
+    return f"-{1 + below(rng, 20)}/{2 + below(rng, 30)}"
+
+
+def money(rng: Random) -> str:
+    sign = weighted(rng, (("$", 60), ("£", 18), ("€", 15), ("US$", 4), ("$ ", 2), ("£ ", 1)))
+    if chance(rng, 0.03):
+        ones = ("1", "1.00", "1 million", "0.01", f"1.{below(rng, 100):02d}")
+        return pick(rng, "$££€") + pick(rng, (*ones, f"{1 + below(rng, 99)}.01"))
+    kind = rng.random()
+    if kind < 0.3:
+        return sign + integer(rng, (4, 8, 10, 9, 8, 8, 3, 1), 0.12)
+    if kind < 0.58:
+        cents = "00" if chance(rng, 0.08) else f"{below(rng, 100):02d}"
+        return f"{sign}{'0' if chance(rng, 0.08) else integer(rng, (10, 14, 8, 4, 2))}.{cents}"
+    if kind < 0.72:
+        return f"{sign}{of_digits(rng, 1 + below(rng, 3))} {pick(rng, SCALES)}"
+    if kind < 0.87:
+        number = f"{of_digits(rng, 1 + below(rng, 3))}.{places(rng, (75, 20, 5))}"
+        return f"{sign}{number} {pick(rng, SCALES)}"
+    if kind < 0.91:
+        number = f"{of_digits(rng, 1 + below(rng, 3))}{'.5' * chance(rng, 0.2)}"
+        return f"{sign}{number}{pick(rng, ('k', 'K', 'm', 'm', 'M', 'bn', 'B'))}"
+    if kind < 0.93:
+        return f"{1 + below(rng, 99)}¢" if chance(rng, 0.5) else f"{sign}.{1 + below(rng, 99):02d}"
+    if kind < 0.95:
+        return f"{sign}{below(rng, 10)}.{below(rng, 10)}"
+    if kind < 0.96:
+        return f"-{sign.strip()}{integer(rng, (1, 2, 2, 1))}"
+    if kind < 0.97:  # never a year after a currency
+        return f"{sign}{any_year(rng)}"
+    words = pick(rng, ("dollars", "dollars", "euros", "cents"))
+    return f"{counted(rng, 0.2)} {words}"
+
+
+def counted(rng: Random, decimals: float) -> str:
+    """An amount that stays apart from 1, so that a plural word may follow."""
+    while (number := amount(rng, decimals)) == "1":
+        pass
+    return number
+
+
+def measure(rng: Random) -> str:
+    kind = rng.random()
+    space = "" if chance(rng, 0.35) else " "
+    if kind < 0.07:
+        return f"{amount(rng, 0.2, (1, 5, 6, 3, 0.5))}{pick(rng, DENSITIES)}"
+    if kind < 0.10:
+        tail = f"{pick(rng, SCALES[:2])} {pick(rng, ('km²', 'km', 'kg', 'ha', 'acres', 'tons'))}"
+        return f"{amount(rng, 0.6, (3, 3, 2))} {tail}"
+    if kind < 0.22:
+        number = str(any_year(rng)) if chance(rng, 0.1) else counted(rng, 0.3)
+        return f"{number} {pick(rng, SPELLED_UNITS[1::2])}"
+    if kind < 0.25:
+        unit = pick(rng, COMMON_UNITS + OTHER_UNITS)
+        return f"1{' ' if unit == 's' else space}{unit}"
+    if kind < 0.28:
+        degrees = pick(rng, ("°C", "°F", "°"))
+        return f"{minus(rng)}{amount(rng, 0.3, (2, 3))}{space}{degrees}"
+    if kind < 0.30:  # never a year before a unit
+        return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
+    unit = pick(rng, COMMON_UNITS if chance(rng, 0.5) else OTHER_UNITS)
+    return f"{amount(rng, 0.35)}{' ' if unit == 's' else space}{unit}"
+
+
+def percent(rng: Random) -> str:
+    number = amount(rng, 0.55, (4, 12, 3, 0.6))
+    if chance(rng, 0.02):
+        number = str(any_year(rng))
+    sign = minus(rng) if chance(rng, 0.1) else ""
+    return sign + number + weighted(rng, (("%", 70), (" %", 8), (" percent", 17), (" per cent", 5)))
+
+
+def time(rng: Random) -> str:
+    minute = f"{below(rng, 60):02d}" if chance(rng, 0.65) else pick(rng, ("00", "00", "15", "30"))
+    if chance(rng, 0.3):
+        hour = 0 if chance(rng, 0.05) else below(rng, 24)
+        return f"{hour:02d}:{minute}" if chance(rng, 0.6) else f"{hour}:{minute}"
+    half = pick(rng, ("am", "pm", "a.m.", "p.m.", "AM", "PM", "A.M.", "P.M.", "am", "pm", "p.m."))
+    hour_text = str(1 + below(rng, 12))
+    if chance(rng, 0.06):
+        hour_text = hour_text.zfill(2)
+    space = "" if chance(rng, 0.4) else " "
+    if chance(rng, 0.12):
+        return f"{hour_text}{space}{half}"
+    point = "." if chance(rng, 0.06) else ":"
+    return f"{hour_text}{point}{minute}{space}{half}"
+
+
+def digits(rng: Random, count: int) -> str:
+    return "".join(str(below(rng, 10)) for _ in range(count))
+
+
+def telephone(rng: Random) -> str:
+    kind = rng.random()
+    if kind < 0.16:
+        return f"{digits(rng, 3)}-{digits(rng, 4)}"
+    if kind < 0.34:
+        return f"{1 + below(rng, 9)}{digits(rng, 2)}-{digits(rng, 3)}-{digits(rng, 4)}"
+    if kind < 0.38:
+        space = " " if chance(rng, 0.7) else ""
+        return f"({digits(rng, 3)}){space}{digits(rng, 3)}-{digits(rng, 4)}"
+    if kind < 0.42:
+        return f"1-{digits(rng, 3)}-{digits(rng, 3)}-{digits(rng, 4)}"
+    if kind < 0.46:
+        joint = pick(rng, " -")
+        groups = [digits(rng, 2 + below(rng, 3)) for _ in range(2 + below(rng, 2))]
+        return joint.join([f"+{1 + below(rng, 99)}", *groups])
+    if kind < 0.66:
+        return isbn(rng)
+    if kind < 0.70:
+        return f"{any_year(rng)}-{any_year(rng) if chance(rng, 0.5) else digits(rng, 2)}"
+    if kind < 0.76:
+        return "0" + digits(rng, 1 + below(rng, 5))
+    return "-".join(digits(rng, 1 + below(rng, 4)) for _ in range(2 + below(rng, 3)))
+
+
+def isbn(rng: Random) -> str:
+    """A book number of ten or thirteen digits, cut into groups as publishers cut them."""
+    publisher = 2 + below(rng, 5)
+    check = "X" if chance(rng, 0.15) else digits(rng, 1)
+    body = f"{below(rng, 10)}-{digits(rng, publisher)}-{digits(rng, 8 - publisher)}-{check}"
+    return f"{pick(rng, ('978', '979'))}-{body}" if chance(rng, 0.35) else body
+
+
+SAMPLERS = {
+    "cardinal": cardinal_or_plain,
+    "ordinal": ordinal,
+    "date": date,
+    "year": year,
+    "decimal": decimal,
+    "fraction": fraction,
+    "money": money,
+    "measure": measure,
+    "percent": percent,
+    "time": time,
+    "telephone": telephone,
+}
