@@ -1,0 +1,8 @@
+"""`python -m seqgen` is the command `seqgen`."""
+
+import sys
+
+from seqgen.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""What the decoder may look at, and the four ways of looking."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Memory(NamedTuple):
+    """The encoded source, ready to be attended: projected once a sentence, not once a step."""
+
+    states: Tensor  # [B, S, D]
+    keys: Tensor  # [B, S, A]
+    mask: Tensor  # [B, S], True on real ids
+
+    def select(self, sentences: Tensor) -> "Memory":
+        """The memory of these sentences, in this order."""
+        return Memory(*(part.index_select(0, sentences) for part in self))
+
+
+class Attention(nn.Module):
+    """Scores of every source state for every query, and the mean of the states they weigh."""
+
+    def remember(self, states: Tensor, mask: Tensor) -> Memory:
+        """`states` [B, S, D] with the keys that queries are compared with."""
+        return Memory(states, states, mask)
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """[B, Q, S]; `queries` [B, Q, H] are decoder steps or the hypotheses of a beam."""
+        return queries @ keys.transpose(1, 2)
+
+    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """The contexts [B, Q, D] and the weights [B, Q, S] that made them."""
+        scores = self.scores(queries, memory.keys)
+        weights = scores.masked_fill(~memory.mask[:, None], float("-inf")).softmax(-1)
+        return weights @ memory.states, weights
+
+
+class Dot(Attention):
+    """q . h, after Luong, Pham and Manning (2015), section 3.1."""
+
+    def __init__(self, queries: int, states: int):
+        super().__init__()
+        assert queries == states, "a dot product needs equal widths"
+
+
+class ScaledDot(Dot):
+    """q . h / sqrt(H), after Vaswani et al. (2017), section 3.2.1."""
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        return super().scores(queries / math.sqrt(queries.shape[-1]), keys)
+
+
+class General(Attention):
+    """q . W h, after Luong, Pham and Manning (2015), section 3.1."""
+
+    def __init__(self, queries: int, states: int):
+        super().__init__()
+        self.key = nn.Linear(states, queries, bias=False)
+
+    def remember(self, states: Tensor, mask: Tensor) -> Memory:
+        return Memory(states, self.key(states), mask)
+
+
+class Additive(Attention):
+    """v . tanh(W q + U h), after Bahdanau, Cho and Bengio (2015), section A.1.2."""
+
+    def __init__(self, queries: int, states: int):
+        super().__init__()
+        self.query = nn.Linear(queries, queries)
+        self.key = nn.Linear(states, queries, bias=False)
+        self.energy = nn.Linear(queries, 1, bias=False)
+
+    def remember(self, states: Tensor, mask: Tensor) -> Memory:
+        return Memory(states, self.key(states), mask)
+
+    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        mixed = torch.tanh(self.query(queries)[:, :, None] + keys[:, None])  # [B, Q, S, A]
+        energies: Tensor = self.energy(mixed)
+        return energies.squeeze(-1)
+
+
+ATTENTIONS: dict[str, type[Dot | General | Additive]] = {
+    "additive": Additive,
+    "general": General,
+    "dot": Dot,
+    "scaled_dot": ScaledDot,
+}

@@ -1,0 +1,148 @@
+"""Encoded pairs in flat arrays, and the order in which an epoch goes through them."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqgen.vocabulary import PAD
+
+Integers = NDArray[numpy.integer]
+
+
+class Batch(NamedTuple):
+    """Sentences side by side."""
+
+    source: Tensor  # [B, S] ids, EOS-terminated, then PAD
+    source_lengths: Tensor  # [B] on the CPU, where pack_padded_sequence wants them
+    target: Tensor  # [B, T] ids, BOS first, EOS last, then PAD
+    tokens: int  # target ids that the loss predicts; counted where counting waits for no device
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch with its ids on `device`."""
+        if device.type == "cpu":
+            return self
+        source = self.source.pin_memory().to(device, non_blocking=True)
+        target = self.target.pin_memory().to(device, non_blocking=True)
+        return self._replace(source=source, target=target)
+
+
+class Side(NamedTuple):
+    """The sentences of one language, end to end."""
+
+    ids: Integers  # memory-mapped or in memory
+    offsets: Integers  # [sentences + 1]
+
+    @property
+    def lengths(self) -> Integers:
+        """Ids of each sentence."""
+        return numpy.diff(self.offsets)
+
+    def lengths_of(self, sentences: Integers) -> Integers:
+        """Ids of each of these sentences."""
+        return numpy.asarray(self.offsets[sentences + 1] - self.offsets[sentences])
+
+    def padded(self, sentences: Integers) -> Tensor:
+        """[B, longest] ids of these sentences, PAD after the end of each."""
+        starts = numpy.asarray(self.offsets[sentences])
+        lengths = self.lengths_of(sentences)
+        steps = numpy.arange(int(lengths.max()))
+        real = steps < lengths[:, None]
+        places = numpy.where(real, starts[:, None] + steps, 0)
+        return torch.from_numpy(numpy.where(real, self.ids[places], PAD).astype(numpy.int64))
+
+
+class Encoded(NamedTuple):
+    """A corpus as ids: source with EOS, target with BOS and EOS."""
+
+    source: Side
+    target: Side
+
+    def __len__(self) -> int:
+        return len(self.source.offsets) - 1
+
+    def batch(self, sentences: Integers) -> Batch:
+        """These pairs, by their numbers in the corpus."""
+        target = self.target.padded(sentences)
+        lengths = torch.from_numpy(self.source.lengths_of(sentences))
+        return Batch(
+            self.source.padded(sentences), lengths, target, int((target[:, 1:] != PAD).sum())
+        )
+
+
+class Budget(NamedTuple):
+    """How much goes into a batch."""
+
+    tokens: int  # target ids, padding included
+    sentences: int = 0  # 0: no limit
+
+
+class Batches:
+    """The batches of any epoch: a pure function of (seed, epoch, budget)."""
+
+    def __init__(self, corpus: Encoded, budget: Budget, seed: int):
+        self.corpus = corpus
+        self.budget = budget
+        self.seed = seed
+        self._known: tuple[int, list[Integers]] = (-1, [])  # the epoch asked for last
+
+    def order(self, epoch: int) -> list[Integers]:
+        """The sentences of each batch of an epoch; every sentence is in exactly one."""
+        if self._known[0] != epoch:
+            self._known = (epoch, self._order(epoch))
+        return self._known[1]
+
+    def groups(
+        self, epoch: int, start: int = 0, size: int = 1, rank: int = 0, world: int = 1
+    ) -> Iterator[list[Batch]]:
+        """The updates of an epoch from number `start` on: `size` batches each, one rank's share.
+
+        Every rank takes every `world`-th sentence of each batch, so that the number of ranks
+        changes who computes and not what an update sees. A rank without a share of a batch
+        has no entry for it.
+        """
+        order = self.order(epoch)
+        for first in range(start * size, len(order), size):
+            shares = (sentences[rank::world] for sentences in order[first : first + size])
+            yield [self.corpus.batch(share) for share in shares if len(share)]
+
+    def updates(self, epoch: int, size: int = 1) -> int:
+        """How many updates of `size` batches the epoch has."""
+        return -(-len(self.order(epoch)) // size)
+
+    def _order(self, epoch: int) -> list[Integers]:
+        draw = torch.Generator().manual_seed(mixed(self.seed, epoch))
+        shuffled = torch.randperm(len(self.corpus), generator=draw).numpy()
+        # Sorting by length makes batches dense, the permutation before it breaks ties by chance,
+        # and shuffling the batches keeps the epoch from running from short to long.
+        source, target = self.corpus.source.lengths[shuffled], self.corpus.target.lengths[shuffled]
+        by_length = numpy.lexsort((source, target))
+        batches = cut(shuffled[by_length], target[by_length], self.budget)
+        return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
+
+
+def mixed(*numbers: int) -> int:
+    """A 63-bit seed out of several numbers, the same on every machine."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def cut(sentences: Integers, lengths: Integers, budget: Budget) -> list[Integers]:
+    """Runs of `sentences`, sorted by `lengths`, that fill the budget; a long one stands alone."""
+    batches = []
+    start = 0
+    while start < len(sentences):
+        # The last sentence of a run is its longest: grow until the rectangle is too large.
+        most = max(1, budget.tokens // int(lengths[start]))
+        most = min(most, budget.sentences) if budget.sentences else most
+        areas = lengths[start : start + most] * numpy.arange(
+            1, len(lengths[start : start + most]) + 1
+        )
+        size = max(1, int(numpy.searchsorted(areas, budget.tokens, side="right")))
+        batches.append(sentences[start : start + size])
+        start += size
+    return batches

@@ -1,0 +1,173 @@
+"""The command `seqgen`: which command was meant, and what its failure says."""
+
+import difflib
+import io
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+# Typer draws with rich where it can, which costs a tenth of a second.
+os.environ.setdefault("TYPER_USE_RICH", "0")
+
+import typer
+from typer.main import get_command
+
+from seqgen import __version__, commands, flags
+from seqgen.errors import SeqgenError, UsageError
+from seqgen.signals import exit_on_termination
+from seqgen.terminal import note
+
+OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# Name, function, the sections of the configuration that its options come from.
+TRAINING = ("data", "tokenizer", "model", "sampling", "train", "decode")
+COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
+    "train": (commands.train, TRAINING),
+    "translate": (commands.translate, ("decode",)),
+    "evaluate": (commands.evaluate, ("data", "decode")),
+    "score": (commands.score, ()),
+    "demo": (commands.demo, ()),
+    "inspect": (commands.inspect, TRAINING),
+    "config": (commands.show_config, TRAINING),
+    "recipes": (commands.show_recipes, ()),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code; a failure is one line on stderr."""
+    debug, words = _without_debug(sys.argv[1:] if arguments is None else arguments)
+    _use_utf8()
+    try:
+        with exit_on_termination():
+            code = get_command(application(asked(words))).main(
+                words, prog_name="seqgen", complete_var="_SEQGEN_COMPLETE", standalone_mode=False
+            )
+            sys.stdout.flush()
+            return code or OK
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else FAILURE
+    except BrokenPipeError:
+        # The reader has left; say nothing, and let nothing be flushed to it at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        code, message = explain(error, words)
+        note(message)
+        return code
+
+
+def application(command: str) -> typer.Typer:
+    """The commands, of which only `command` gets its options: making them all takes time."""
+    app = typer.Typer(
+        cls=flags.Group,
+        context_settings=flags.BOTH_SPELLINGS,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        invoke_without_command=True,
+        callback=_common,
+    )
+    for name, (function, sections) in COMMANDS.items():
+        if name != command:
+            function, sections = _stub(function), ()
+        built = flags.with_settings(function, sections) if sections else function
+        settings = flags.BOTH_SPELLINGS
+        app.command(name, cls=flags.Command, context_settings=settings)(built)
+    return app
+
+
+def asked(words: Sequence[str]) -> str:
+    """The command that the words name, or that the shell wants completed."""
+    completed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS")
+    if completed and "_SEQGEN_COMPLETE" in os.environ:
+        words = completed.split()[1:]
+    return next((word for word in words if not word.startswith("-")), "").replace("_", "-")
+
+
+def explain(error: Exception, words: Sequence[str]) -> tuple[int, str]:
+    """The exit code and the line for an error that reached the top."""
+    if isinstance(error, UsageError):
+        return USAGE, str(error)
+    if isinstance(error, SeqgenError):
+        return FAILURE, str(error)
+    if isinstance(error, typer.TyperException):
+        return getattr(error, "exit_code", FAILURE), _usage_message(error, words)
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("seqgen"):
+        name = str(error.name).partition(".")[0]
+        package = "'seqgen[tensorboard]'" if name == "tensorboard" else name
+        return FAILURE, f"{name} is not installed; 'pip install {package}' would do"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return FAILURE, f"{where}{error.strerror or error}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return FAILURE, ("out of memory; smaller batches would do: "
+                         "--batch-tokens N for training, --batch-size N otherwise")  # fmt: skip
+    return FAILURE, (f"{type(error).__name__}: {error} (this is a defect of seqgen; "
+                     "seqgen --debug shows where)")  # fmt: skip
+
+
+def _common(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a failure")] = False,
+) -> None:
+    """Train sequence-to-sequence models on pairs of texts, and generate text with them.
+
+    seqgen COMMAND --help lists the options of a command.
+    """
+    # `debug` is here to be listed; it was taken out of the words before.
+    if version:
+        print(f"seqgen {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _stub(function: Callable[..., Any]) -> Callable[[], None]:
+    def stub() -> None:
+        raise AssertionError("a stub is only ever listed")
+
+    stub.__doc__ = function.__doc__
+    return stub
+
+
+def _without_debug(words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether `--debug` is among the words, before or after the command, and the others."""
+    end = words.index("--") if "--" in words else len(words)
+    options = [word for word in words[:end] if word != "--debug"]
+    return len(options) < end, [*options, *words[end:]]
+
+
+def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
+    """What Typer says, on one line, with what would do."""
+    said = getattr(error, "format_message", error.__str__)()
+    message = said[:1].lower() + said[1:].partition(" (Possible")[0].rstrip(".")
+    command = asked(words)
+    if "did you mean" in message.lower():
+        return message
+    if hasattr(error, "possibilities"):  # an option that does not exist
+        option = str(getattr(error, "option_name", ""))
+        near = difflib.get_close_matches(option, error.possibilities or (), n=1)
+        if near:
+            return f"{message}; did you mean {near[0]}?"
+        # `seqgen translate "-5 degrees"` looks like an option.
+        text = next((word for word in words if word.startswith(option)), "-")
+        if command in ("translate", "score") and not re.fullmatch("--[a-z-]+", text):
+            return (f"{message}; a text that starts with - goes after --: "
+                    f"seqgen {command} -- {shlex.quote(text)}")  # fmt: skip
+    page = f"seqgen {command} --help" if command in COMMANDS else "seqgen --help"
+    return f"{message}; {page} lists what there is"
+
+
+def _use_utf8() -> None:
+    """Read and write UTF-8 whatever the locale says; stderr already escapes what it cannot."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")

@@ -1,0 +1,264 @@
+"""The commands, one function each; what is heavy is imported when a command needs it."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqgen import texts
+from seqgen.config import Config, DataConfig, to_toml
+from seqgen.errors import SeqgenError, UsageError
+from seqgen.flags import Values, resolve
+from seqgen.terminal import is_terminal, note, printable, read_lines, write_result
+
+if TYPE_CHECKING:
+    from seqgen.translator import Translator
+
+ConfigFile = Annotated[
+    str, typer.Option("--config", metavar="FILE", help="settings, TOML or a run's config.json")
+]
+Recipe = Annotated[str, typer.Option(metavar="NAME", help="settings that ship: seqgen recipes")]
+Model = Annotated[
+    str,
+    typer.Option("--model", "-m", metavar="NAME", help="run folder or Hub name [newest run]"),
+]
+Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N [auto]")]
+InputFile = Annotated[str, typer.Option(metavar="FILE", help="file to read; - is stdin")]
+Folder = Annotated[str, typer.Option(metavar="FOLDER", help="where to write")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, with scores")]
+
+# Lines read ahead of the results, in batches: sorting by length needs some to sort.
+READ_AHEAD = 16
+
+
+def train(
+    given: Values,
+    config: ConfigFile = "",
+    recipe: Recipe = "",
+    output_dir: Annotated[
+        str, typer.Option(metavar="FOLDER", help="the run [./checkpoints/<dataset name>]")
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="start afresh")] = False,
+) -> int:
+    """Train a model on pairs of texts; again to resume.
+
+    Without arguments the embedded English normalization data is used. Settings come from the
+    options, over --config, over --recipe, over the defaults in brackets.
+    """
+    from seqgen.progress import reporter
+    from seqgen.runs import default_folder
+    from seqgen.signals import StopRequest
+
+    resolved = resolve(given, config, recipe)
+    run = Path(output_dir) if output_dir else default_folder(resolved.data)
+    told = reporter()
+    with StopRequest() as stop:
+        try:
+            from seqgen import training
+
+            outcome = training.train(resolved, run, overwrite, told, stop)
+        finally:
+            told.close()
+    return 0 if outcome.finished else stop.exit_code
+
+
+def show_config(given: Values, config: ConfigFile = "", recipe: Recipe = "") -> None:
+    """Print the settings that train would use, as a file for --config."""
+    sys.stdout.write(to_toml(resolve(given, config, recipe)))
+
+
+def inspect(given: Values, config: ConfigFile = "", recipe: Recipe = "") -> None:
+    """Say what train would find in a dataset, without training."""
+    resolved = resolve(given, config, recipe)
+    from seqgen import preparation
+
+    for line in preparation.inspect(resolved):
+        write_result(line)
+
+
+def show_recipes() -> None:
+    """List the settings that ship, for train --recipe NAME."""
+    from seqgen import recipes
+
+    for name, meaning in recipes.names():
+        write_result(f"{name:<24} {meaning}")
+
+
+def translate(
+    given: Values,
+    text: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="texts, or - for stdin")
+    ] = None,
+    model: Model = "",
+    input_file: InputFile = "",
+    as_json: AsJson = False,
+    attention: Annotated[
+        str, typer.Option(metavar="FILE", help="draw where the model looked in the first text")
+    ] = "",
+    device: Device = "auto",
+) -> None:
+    """Translate texts, line by line.
+
+    Texts are arguments, the lines of a file, or those of stdin; one that starts with - goes
+    after --. Without any on a terminal, a prompt asks. Each text gives one line; --nbest N
+    gives N lines a text, "text number ||| output ||| log-probability", the number from 0.
+    The search settings default to the model's own; in brackets are those of seqgen.
+    """
+    asked = not text and not input_file and is_terminal(sys.stdin)
+    sources = _prompt() if asked else texts.read_sources(text or [], input_file)
+    resolve(given)  # a bad value is said before the model is loaded
+    translator = _load(model, device)
+    decode = resolve(given, base=translator.config).decode
+    form = "json" if as_json else "nbest" if decode.nbest > 1 else "plain"
+    first: tuple[str, str] | None = None
+    number = cut = 0
+    for group in texts.groups(sources, 1 if asked else READ_AHEAD * decode.batch_size):
+        for source, found in zip(group, translator.hypotheses(group, decode), strict=True):
+            texts.write_hypotheses(number, source, found, form)
+            first = first or ((source, found[0].text) if found[0].text else None)
+            number, cut = number + 1, cut + found[0].cut
+        sys.stdout.flush()
+    if cut:
+        note(f"{cut} of {number} outputs were cut at the length limit; --max-length N sets another")
+    if attention:
+        _draw(translator, first, Path(attention))
+
+
+def evaluate(
+    given: Values,
+    model: Model = "",
+    split: Annotated[
+        str, typer.Option(metavar="train|validation|test", help="what to evaluate on [test]")
+    ] = "test",
+    output_dir: Folder = "",
+    device: Device = "auto",
+) -> None:
+    """Score a model on a test set; write its predictions and scores.
+
+    The data and search settings default to those of the model's run. The files
+    generated_predictions.txt and eval_results.json go to the run, or to --output-dir.
+    """
+    if split not in ("train", "validation", "test"):
+        raise UsageError(f"--split is train, validation or test; got {split!r}")
+    resolve(given)
+    translator = _load(model, device)
+    resolved = resolve(given, base=_other_data(translator.config, given))
+    from seqgen import evaluation
+    from seqgen.corpus import read_corpus
+
+    corpus = read_corpus(resolved.data, resolved.train.seed)
+    for line in corpus.notes:
+        note(line)
+    pairs = getattr(corpus, split)
+    if pairs is None:
+        raise UsageError(f"{corpus.name}: has no {split} split; --split or --test-file names one")
+    report = evaluation.evaluate(translator, pairs, resolved.decode, resolved.data.group)
+    for line in report.lines():
+        write_result(line)
+    folder = _writable(output_dir, model)
+    if folder is not None:
+        evaluation.write(report, folder)
+        note(f"predictions and scores are in {folder}")
+
+
+def score(
+    pair: Annotated[
+        list[str] | None, typer.Argument(metavar="[SOURCE TARGET]", help="a pair of texts")
+    ] = None,
+    model: Model = "",
+    input_file: InputFile = "",
+    source_file: Annotated[str, typer.Option(metavar="FILE", help="sources, one a line")] = "",
+    target_file: Annotated[str, typer.Option(metavar="FILE", help="targets, one a line")] = "",
+    as_json: AsJson = False,
+    device: Device = "auto",
+) -> None:
+    """Print the log-probability, in nats, that a model gives to targets.
+
+    Pairs are two arguments, two files, or lines "source, tab, target" of a file or stdin.
+    """
+    pairs = texts.read_pairs(pair or [], input_file, (source_file, target_file))
+    translator = _load(model, device)
+    for group in texts.groups(pairs, READ_AHEAD * translator.config.decode.batch_size):
+        sources, targets = zip(*group, strict=True)
+        for entry, scored in zip(group, translator.score(sources, targets), strict=True):
+            texts.write_score(entry, scored, "json" if as_json else "plain")
+        sys.stdout.flush()
+
+
+def demo(
+    model: Model = "",
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="[127.0.0.1]")] = "127.0.0.1",
+    port: Annotated[
+        str, typer.Option(metavar="NUMBER", help="[7860], or the next free one")
+    ] = "7860",
+    share: Annotated[bool, typer.Option("--share", help="open a public link")] = False,
+) -> None:
+    """Open a page to try a model in the browser."""
+    if not (port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise UsageError(f"--port takes a number from 0 to 65535; got {port!r}")
+    from seqgen import resources
+    from seqgen.runs import find_model
+
+    found = find_model(model)
+    file = resources.find("app") / "app.py"
+    spec = importlib.util.spec_from_file_location("seqgen_app", file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise SeqgenError(f"{file}: is missing; install seqgen again")
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    page.launch(found, host, int(port), share)
+
+
+def _load(model: str, device: str) -> "Translator":
+    """The model that was asked for; which one it is, is said where nobody named it."""
+    from seqgen.runs import find_model
+
+    found = find_model(model)
+    if not model:
+        note(f"model {found}")
+    from seqgen.translator import Translator
+
+    return Translator.from_pretrained(found, device=device)
+
+
+def _other_data(config: Config, given: Values) -> Config:
+    """The run's configuration; where another dataset is named, nothing of the old but columns."""
+    if "data.dataset" not in given:
+        return config
+    data = config.data
+    return replace(config, data=DataConfig(source=data.source, target=data.target))
+
+
+def _writable(output_dir: str, model: str) -> Path | None:
+    """Where evaluation may write: where it was told to, or a run of the user's own."""
+    from seqgen.runs import find_model, is_shipped
+
+    folder = Path(output_dir) if output_dir else find_model(model)
+    if isinstance(folder, Path) and not is_shipped(folder):
+        return folder
+    note("predictions and scores are not written; --output-dir FOLDER says where to")
+    return None
+
+
+def _prompt() -> Iterator[str]:
+    """Lines that a person types; the prompt goes to stderr, so that stdout holds results."""
+    while True:
+        print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            print(file=sys.stderr)
+            return
+        yield from read_lines([line])
+
+
+def _draw(translator: "Translator", first: tuple[str, str] | None, path: Path) -> None:
+    if first is None:
+        raise UsageError("--attention draws the first text that is not blank; there was none")
+    from seqgen.pictures import attention_picture
+
+    attention_picture(translator.alignment(*first), path)
+    note(f"attention of the first text: {printable(str(path))}")

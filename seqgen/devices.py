@@ -1,0 +1,51 @@
+"""Which processor a model runs on, and in which arithmetic."""
+
+import shutil
+
+import torch
+
+from seqgen.config import TrainConfig
+from seqgen.errors import ConfigError
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; `auto` is a GPU where there is one that works."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(
+            f"train.device = {name!r} names no device; it takes auto, cpu, cuda or cuda:N"
+        ) from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            f"device {name}: torch {torch.__version__} finds no usable GPU; "
+            f"--device cpu trains without"
+        )
+    return device
+
+
+def device_line(device: torch.device, settings: TrainConfig) -> str:
+    """What is trained on, and a warning where a GPU is there but unused."""
+    if device.type == "cuda":
+        return f"device      {device}: {torch.cuda.get_device_name(device)}"
+    line = f"device      cpu, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        line += "; a GPU is there but not used: --device auto takes it"
+    elif shutil.which("nvidia-smi"):
+        line += f"; a GPU is there, but torch {torch.__version__} cannot use it"
+    return line
+
+
+def precision(settings: TrainConfig) -> str:
+    """The arithmetic that training uses: bf16 where a GPU has it, unless a setting forbids."""
+    if settings.precision != "auto":
+        return settings.precision
+    return (
+        "bf16"
+        if torch.cuda.is_available()
+        and torch.cuda.is_bf16_supported()
+        and (not settings.device.startswith("cpu"))
+        else "fp32"
+    )

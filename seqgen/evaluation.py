@@ -1,0 +1,161 @@
+"""How good a model is on a corpus: scores with intervals, by group and by length."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seqgen import checkpoint
+from seqgen.config import DecodeConfig
+from seqgen.corpus import Split
+from seqgen.errors import DataError
+from seqgen.metrics import METRICS, Statistics, bleu, interval
+from seqgen.translator import Translator
+
+CHUNK = 2000  # sources translated between two looks at whether to stop
+LENGTHS = (5, 10, 20, 40, 80)  # source tokens: the upper ends of the classes of length
+PREDICTIONS, RESULTS = "generated_predictions.txt", "eval_results.json"
+
+
+class Report(NamedTuple):
+    """What an evaluation found."""
+
+    split: str
+    pairs: int
+    sources: int  # fewer than pairs where a source has several references
+    scores: dict[str, float]
+    intervals: dict[str, tuple[float, float]]  # 95 %, bootstrap over sources
+    signatures: dict[str, str]  # of sacreBLEU
+    groups: dict[str, dict[str, float]]  # scores by the values of a column
+    lengths: dict[str, dict[str, float]]  # scores by source tokens
+    settings: dict[str, Any]  # of decoding
+    seconds: float  # spent decoding
+    cut: int  # outputs that the length limit ended
+    predictions: list[str]  # a line a source
+
+    def to_json(self) -> str:
+        """Everything but the predictions."""
+        values = self._asdict()
+        del values["predictions"]
+        return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+    def lines(self) -> list[str]:
+        """The scores as text, a line each."""
+        several = f", {self.sources:,} sources" if self.sources < self.pairs else ""
+        shown = [f"{self.split}: {self.pairs:,} pairs{several}, decoded in {self.seconds:.1f} s"]
+        for name, value in self.scores.items():
+            low, high = self.intervals[name]
+            signature = f"  {self.signatures[name]}" if self.signatures.get(name) else ""
+            shown.append(f"  {name:<6} {value:6.2f}  [{low:6.2f}, {high:6.2f}]{signature}")
+        return shown + _table(self.groups) + _table(self.lengths)
+
+
+def evaluate(
+    translator: Translator,
+    split: Split,
+    settings: DecodeConfig | None = None,
+    group: str = "",
+    tokenize: str = "13a",
+    pause: Callable[[], None] = lambda: None,
+) -> Report:
+    """The scores of a model on a split.
+
+    Pairs that share a source are one sentence with several references. `group` names a column
+    whose values are reported one by one, `tokenize` a tokenizer of sacreBLEU. `pause` is called
+    between chunks, and may raise.
+    """
+    settings = settings or translator.config.decode
+    answers, labels = _references(split, group)
+    sources, references = list(answers), list(answers.values())
+    started = time.perf_counter()
+    found = []
+    for first in range(0, len(sources), CHUNK):
+        pause()
+        found += translator.hypotheses(sources[first : first + CHUNK], settings)
+    seconds = time.perf_counter() - started
+    hypotheses = [best[0].text for best in found]
+    metrics = {**METRICS, "bleu": bleu(tokenize)}
+    counted = {name: one.statistics(hypotheses, references) for name, one in metrics.items()}
+    lengths = [_length_class(translator.tokenizers.source.count(source)) for source in sources]
+    return Report(
+        split=split.name,
+        pairs=len(split),
+        sources=len(sources),
+        scores={name: one.score() for name, one in counted.items()},
+        intervals={name: interval(one) for name, one in counted.items()},
+        signatures={
+            name: one.signature(references) for name, one in metrics.items() if one.signature
+        },
+        groups=_by(labels, counted, str) if group else {},
+        lengths=_by(lengths, counted, _length_name),
+        settings=asdict(settings),
+        seconds=seconds,
+        cut=sum(best[0].cut for best in found),
+        predictions=hypotheses,
+    )
+
+
+def write(report: Report, folder: Path) -> None:
+    """The scores and the predictions, as `eval_results.json` and `generated_predictions.txt`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # A line a source: a line break inside an output would set all later lines off.
+    lines = "".join(" ".join(text.splitlines()) + "\n" for text in report.predictions)
+    checkpoint.write(folder / PREDICTIONS, lines.encode())
+    checkpoint.write(folder / RESULTS, report.to_json().encode())
+
+
+def _references(split: Split, group: str) -> tuple[dict[str, list[str]], list[str]]:
+    """The references of each source, and the group of each source, in order."""
+    answers: dict[str, list[str]] = {}
+    labels: dict[str, str] = {}
+    values = split.column(group) if group else ("" for _ in range(len(split)))
+    for (source, target), value in zip(split, values, strict=True):
+        answers.setdefault(source, []).append(target)
+        labels.setdefault(source, value)
+    if not answers:
+        raise DataError(f"{split.where}: has no pairs to evaluate")
+    return answers, list(labels.values())
+
+
+def _length_class(tokens: int) -> int:
+    """The number of the class of length, from 0."""
+    return sum(tokens > high for high in LENGTHS)
+
+
+def _length_name(number: int) -> str:
+    low = LENGTHS[number - 1] + 1 if number else 1
+    return (
+        f"{low} tokens or more" if number == len(LENGTHS) else f"{low} to {LENGTHS[number]} tokens"
+    )
+
+
+def _by(
+    labels: Sequence[Any], counted: dict[str, Statistics], name_of: Callable[[Any], str]
+) -> dict[str, dict[str, float]]:
+    """The scores of the sentences under each label, in the order of the labels."""
+    rows: dict[Any, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(label, []).append(row)
+    return {
+        name_of(label): {"sources": len(rows[label])}
+        | {name: one.score(rows[label]) for name, one in counted.items()}
+        for label in sorted(rows)
+    }
+
+
+def _table(groups: dict[str, dict[str, float]]) -> list[str]:
+    """A line a group, with its size and scores."""
+    if not groups:
+        return []
+    width = max(map(len, groups))
+    names = list(next(iter(groups.values())))
+    lines = [" " * (width + 2) + "".join(f"{name:>8}" for name in names)]
+    for label, scores in groups.items():
+        cells = "".join(
+            f"{value:>8.0f}" if name == "sources" else f"{value:>8.2f}"
+            for name, value in scores.items()
+        )
+        lines.append(f"  {label:<{width}}{cells}")
+    return lines

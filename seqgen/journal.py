@@ -1,0 +1,55 @@
+"""A run's metrics, a JSON object a line, which a resumed run goes on writing."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqgen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Journal:
+    """`metrics.jsonl`, and TensorBoard where it was asked for."""
+
+    def __init__(self, path: Path, length: int, tensorboard: bool):
+        """Go on after the first `length` bytes; what a killed run wrote beyond them is cut."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("r+b" if path.exists() else "w+b")
+        self._file.truncate(length)
+        self._file.seek(0, 2)
+        self._board = _summary_writer(path.parent) if tensorboard else None
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Add one line; numbers under `step` go to TensorBoard as well."""
+        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
+        if self._board is not None:
+            group = "validation" if record.get("validation") else "train"
+            for name, value in record.items():
+                if isinstance(value, float):
+                    self._board.add_scalar(f"{group}/{name}", value, record["step"])
+
+    @property
+    def length(self) -> int:
+        """Bytes written, those of the run that is resumed included."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """No more lines will come."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _summary_writer(run: Path) -> "SummaryWriter":
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError(
+            "train.report_to = 'tensorboard' needs the tensorboard package; "
+            "pip install 'seqgen[tensorboard]'"
+        ) from None
+    return SummaryWriter(str(run / "training" / "tensorboard"))

@@ -1,0 +1,212 @@
+"""The whole network: encoder, bridge, decoder, and the loss they are trained on."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.attention import ATTENTIONS, Attention, Memory
+from seqgen.batching import Batch
+from seqgen.config import ModelConfig
+from seqgen.errors import ConfigError
+from seqgen.recurrent import INITIALIZATIONS, Recurrent, Stack, State, initialize, parts
+from seqgen.sampling import GOLD, Forcing, mixed_inputs
+from seqgen.vocabulary import PAD
+
+
+class Forced(NamedTuple):
+    """What the model thinks of given targets."""
+
+    log_probs: Tensor  # [B, T] of each target id after BOS, in nats; 0 on PAD
+    correct: Tensor  # [B, T] True where the likeliest id is the target's
+    weights: Tensor  # [B, T, S] attention
+
+
+class Encoder(nn.Module):
+    """Source ids to states and to a summary of the sentence."""
+
+    def __init__(self, config: ModelConfig, vocabulary: int):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
+        layers = config.encoder_layers or config.layers
+        self.stack = Stack(
+            config.cell,
+            config.embedding,
+            config.hidden,
+            layers,
+            config.bidirectional,
+            config.dropout,
+            config.residual,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.mean = config.bridge == "mean"
+
+    def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """States [B, S, D], zero on padding, and their summary [B, D]."""
+        states = self.stack(self.dropout(self.embedding(source)), lengths)
+        if self.mean:
+            return states, states.sum(1) / lengths.to(states.device)[:, None]
+        return states, self.stack.last(states, lengths)
+
+
+class Bridge(nn.Module):
+    """The decoder's first state out of the encoder's summary: one tanh layer for each part.
+
+    Bahdanau, Cho and Bengio (2015), section A.2.2; the mean is that of Sennrich et al. (2017).
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.layers, self.hidden = config.layers, config.hidden
+        self.parts = parts(config.cell)
+        # Zeros are what is left when the summary counts for nothing.
+        width = self.parts * self.layers * self.hidden
+        self.project = None if config.bridge == "zero" else nn.Linear(config.hidden, width)
+
+    def forward(self, summary: Tensor) -> State:
+        """One tensor [L, B, H] for each part of the state."""
+        shape = (self.parts, self.layers, len(summary), self.hidden)
+        if self.project is None:
+            return tuple(summary.new_zeros(shape))
+        state = torch.tanh(self.project(summary))
+        return tuple(state.view(-1, self.parts, self.layers, self.hidden).permute(1, 2, 0, 3))
+
+
+class Decoder(nn.Module):
+    """Target ids to readouts, all steps at once: attention is asked by the first layer."""
+
+    def __init__(self, config: ModelConfig, vocabulary: int):
+        super().__init__()
+        hidden = config.hidden
+        self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
+        widths = [config.embedding] + [2 * hidden] * (config.layers - 1)
+        self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
+        self.attention: Attention = ATTENTIONS[config.attention](hidden, hidden)
+        readout = hidden if config.tie == "none" else config.embedding
+        self.readout = nn.Linear(2 * hidden, readout)
+        self.output = nn.Linear(readout, vocabulary)
+        self.dropout = nn.Dropout(config.dropout)
+        self.residual = config.residual
+
+    def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
+        """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
+
+        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
+        """
+        first, ended = self.layers[0](self.dropout(self.embedding(inputs)), _layer(state, 0))
+        queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
+        contexts, weights = self.attention(queries, memory)
+        context = contexts.reshape(first.shape)
+        hidden, ends = first, [ended]
+        for number, layer in enumerate(self.layers[1:], start=1):
+            below = self.dropout(torch.cat([hidden, context], dim=-1))
+            outputs, ended = layer(below, _layer(state, number))
+            hidden = hidden + outputs if self.residual else outputs
+            ends.append(ended)
+        readouts = torch.tanh(self.readout(torch.cat([hidden, context], dim=-1)))
+        state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
+        return self.dropout(readouts), state, weights
+
+
+class Seq2Seq(nn.Module):
+    """Encoder, bridge and decoder. Calling it is the training loss and nothing else."""
+
+    def __init__(self, encoder: Encoder, bridge: Bridge, decoder: Decoder):
+        super().__init__()
+        self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
+        self.label_smoothing = 0.0
+
+    def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
+        """Negative log-likelihood of the batch's targets, summed over tokens, in nats."""
+        memory, state = self.encode(batch.source, batch.source_lengths)
+        inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
+        if forcing.ratio < 1:
+            with torch.no_grad(), _evaluating(self.decoder):
+                inputs = mixed_inputs(inputs, lambda ids: self._scores(ids, memory, state), forcing)
+        readouts, _, _ = self.decoder(inputs, memory, state)
+        # The size is known, so that finding the real tokens waits for no device.
+        real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
+        readouts = readouts.reshape(-1, readouts.shape[-1])[real]  # [tokens, R]
+        return functional.cross_entropy(
+            self.decoder.output(readouts),
+            gold.reshape(-1)[real],
+            reduction="sum",
+            label_smoothing=self.label_smoothing if self.training else 0.0,
+        )
+
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
+        """What the decoder needs of `source` [B, S], whose lengths [B] are on the CPU."""
+        states, summary = self.encoder(source, lengths)
+        return self.decoder.attention.remember(states, source != PAD), self.bridge(summary)
+
+    def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
+        """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
+        readouts, state, _ = self.decoder(ids[:, None], memory, state)
+        scores: Tensor = self.decoder.output(readouts.squeeze(1))
+        return scores.log_softmax(-1), state
+
+    def forced(self, batch: Batch) -> Forced:
+        """How likely the batch's own targets are, token by token, and where each looked."""
+        memory, state = self.encode(batch.source, batch.source_lengths)
+        inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
+        readouts, _, weights = self.decoder(inputs, memory, state)
+        scores = self.decoder.output(readouts).log_softmax(-1)  # [B, T, V]
+        log_probs = scores.gather(-1, gold[..., None]).squeeze(-1)
+        real = gold != PAD
+        return Forced(log_probs * real, (scores.argmax(-1) == gold) & real, weights)
+
+    def _scores(self, inputs: Tensor, memory: Memory, state: State) -> Tensor:
+        scores: Tensor = self.decoder.output(self.decoder(inputs, memory, state)[0])
+        return scores
+
+
+def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    """A network with fresh weights, drawn from torch's global generator."""
+    if config.tie == "all" and source_vocabulary != target_vocabulary:
+        raise ConfigError(
+            f"model.tie = 'all' shares one embedding, but the vocabularies have "
+            f"{source_vocabulary} and {target_vocabulary} pieces; tokenizer.joint makes them one"
+        )
+    model = Seq2Seq(
+        Encoder(config, source_vocabulary), Bridge(config), Decoder(config, target_vocabulary)
+    )
+    _initialize(model, config)
+    if config.tie != "none":
+        model.decoder.output.weight = model.decoder.embedding.weight
+    if config.tie == "all":
+        model.encoder.embedding.weight = model.decoder.embedding.weight
+    return model
+
+
+def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
+    for module in model.modules():
+        if isinstance(module, Recurrent):
+            initialize(
+                module, config.initialization, config.recurrent_initialization, config.forget_bias
+            )
+        elif isinstance(module, nn.Linear):
+            INITIALIZATIONS[config.initialization](module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            # Of the size that lets a tied output projection start near a uniform softmax.
+            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
+            nn.init.zeros_(module.weight[PAD])
+
+
+def _layer(state: State, number: int) -> State:
+    return tuple(part[number : number + 1].contiguous() for part in state)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

@@ -1,0 +1,44 @@
+"""Pictures for people: where the decoder looked."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqgen.errors import UsageError
+from seqgen.terminal import printable
+
+if TYPE_CHECKING:
+    from seqgen.translator import Alignment
+
+# A character is looked up in these, in this order; the first comes with matplotlib.
+FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
+
+
+def attention_picture(alignment: "Alignment", path: Path) -> None:
+    """Write the attention matrix, target pieces down and source pieces across, to `path`."""
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import get_font_names
+
+    known = sorted(Figure().canvas.get_supported_filetypes())
+    if path.suffix.lstrip(".").lower() not in known:
+        raise UsageError(f"{path}: pictures end in {', '.join('.' + kind for kind in known)}")
+    rows, columns = len(alignment.target), len(alignment.source)
+    size = (min(2 + 0.35 * columns, 60), min(1.5 + 0.35 * rows, 60))
+    fonts = [name for name in FONTS if name in get_font_names()] or ["sans-serif"]
+    with warnings.catch_warnings(), matplotlib.rc_context({"font.family": fonts}):
+        # A script that no font here covers is drawn as boxes; the picture is still of use.
+        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(alignment.weights, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(columns), [_label(piece) for piece in alignment.source], rotation=90)
+        axes.set_yticks(range(rows), [_label(piece) for piece in alignment.target])
+        axes.xaxis.tick_top()
+        figure.colorbar(image, shrink=0.6)
+        figure.savefig(path, dpi=120)
+
+
+def _label(piece: str) -> str:
+    # A dollar sign would start a formula.
+    return printable(piece).replace("$", r"\$")

@@ -1,0 +1,28 @@
+"""Settings that ship with the package, each a TOML file for `--recipe NAME`."""
+
+import difflib
+from pathlib import Path
+
+from seqgen.errors import UsageError
+
+FOLDER = Path(__file__).resolve().parent / "recipe_files"
+
+
+def names() -> list[tuple[str, str]]:
+    """The recipes and what each is for, which its first line, a comment, says."""
+    return [(file.stem, _first_comment(file)) for file in sorted(FOLDER.glob("*.toml"))]
+
+
+def path(name: str) -> Path:
+    """The file of the recipe `name`."""
+    known = [stem for stem, _ in names()]
+    if name in known:
+        return FOLDER / f"{name}.toml"
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known) or 'none'}"
+    raise UsageError(f"--recipe {name}: there is no such recipe; {hint}")
+
+
+def _first_comment(file: Path) -> str:
+    with file.open(encoding="utf-8") as lines:
+        return next(lines, "").lstrip("#").strip()

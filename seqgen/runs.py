@@ -1,0 +1,65 @@
+"""Where runs and models lie: what to call a new one, and which one is meant."""
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from seqgen import resources
+from seqgen.config import DataConfig
+from seqgen.errors import ModelError, SeqgenError
+
+RUNS = Path("checkpoints")
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def default_folder(data: DataConfig) -> Path:
+    """`./checkpoints/<dataset name>`, where a run goes when nobody says otherwise."""
+    where = data.train_file.split(",")[0] or data.dataset or "normalize"
+    path = Path(where)
+    name = path.name.split(".")[0] if data.train_file or path.exists() else path.name
+    if name in ("train", ""):  # says nothing; the folder that it lies in does
+        name = path.resolve().parent.name if name else path.resolve().name
+    return RUNS / (name or "run")
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether `folder` holds a model that can be loaded."""
+    return (folder / "config.json").is_file() and (folder / "model.safetensors").is_file()
+
+
+def find_model(name: str = "") -> str | Path:
+    """The run folder or Hub name that `name` means; without one the newest run, or the shipped.
+
+    A bare word is a run under `./checkpoints`; nothing is looked up on the Hub here.
+    """
+    if not name:
+        return _newest()
+    for folder in (Path(name).expanduser(), RUNS / name):
+        if is_finished(folder):
+            return folder
+        if folder.is_dir():
+            raise ModelError(f"{folder}: holds no finished run, config.json and "
+                             "model.safetensors; 'seqgen train' writes them")  # fmt: skip
+    # A name such as checkpoints/speling is a slip in a folder's name, not a Hub name.
+    if HUB_NAME.fullmatch(name) and not Path(name).parent.is_dir() and name[0] not in ".~":
+        return name
+    raise ModelError(f"{name}: there is no such folder, nor {RUNS / name}; "
+                     "a model on the Hub is named owner/name")  # fmt: skip
+
+
+def is_shipped(model: str | Path) -> bool:
+    """Whether `model` came with the package, where nothing may be written."""
+    return isinstance(model, Path) and resources.PACKAGE in model.resolve().parents
+
+
+def _newest() -> Path:
+    """The run that was written last, under `./checkpoints` or else with the package."""
+    roots = [RUNS]
+    with suppress(SeqgenError):  # an installation may come without models
+        roots.append(resources.find("checkpoints"))
+    for root in roots:
+        found = [folder for folder in root.glob("*") if is_finished(folder)]
+        if found:
+            return max(found, key=lambda run: (run / "model.safetensors").stat().st_mtime)
+    raise ModelError(f"no model: {RUNS.resolve()} holds no finished run; 'seqgen train' makes "
+                     "one, --model takes a folder or a Hub name")  # fmt: skip

@@ -1,0 +1,395 @@
+"""Ids from a step function: greedy, beam search, sampling, and the scores of given ids.
+
+A step takes the last id of every row and the state, and returns the log-probabilities of the next
+id and the new state. It owns the source: one memory for each sentence, and as many rows for each
+sentence as there are rows divided by sentences (one at first, the beam from the second step on),
+sentence after sentence. When sentences are finished they leave, and `narrow` tells the step's
+owner, before its next step, which ones stay: their places among those that were there.
+
+A sentence's result depends on nothing but its own log-probabilities, limit and seed. Equal scores
+are resolved in a fixed order: the better hypothesis first, then the lower id.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from seqgen.recurrent import State, select
+from seqgen.vocabulary import BOS, EOS, PAD, UNK
+
+Step = Callable[[Tensor, State], tuple[Tensor, State]]  # ids [N], state -> log-probs [N, V], state
+Narrow = Callable[[Tensor], None]  # the sentences that stay, as indices into those of the last step
+Limits = Sequence[int] | Tensor  # [B] the most ids that each sentence may have, EOS included
+
+NEVER = float("-inf")
+
+# PAD, UNK and BOS have no text and are never produced: searches look at ids from EOS on.
+assert max(PAD, UNK, BOS) < EOS
+
+
+class Found(NamedTuple):
+    """One hypothesis, and what the model thinks of it."""
+
+    ids: list[int]  # without BOS; the last is EOS unless `cut`
+    token_scores: list[float]  # log-probability of each id, in nats
+    score: float  # their sum
+    ranked: float  # `score` after the length penalty, by which beam search ranks
+    cut: bool  # stopped by the length limit, or where no id had a probability above 0
+
+
+class Sampling(NamedTuple):
+    """How ids are drawn."""
+
+    temperature: float = 1.0
+    top_k: int = 0  # only the k likeliest ids; 0: all
+    top_p: float = 1.0  # only the fewest likeliest ids with this probability together
+
+
+PLAIN = Sampling()  # from the model's own distribution
+
+
+def greedy(
+    step: Step, state: State, limits: Limits, narrow: Narrow | None = None
+) -> list[list[Found]]:
+    """The likeliest id at every step: one hypothesis for each sentence, ranked by its score."""
+    return _collected(_walk(step, state, limits, _likeliest, narrow), len(limits))
+
+
+def stream(step: Step, state: State, limit: int) -> Iterator[int]:
+    """The ids of `greedy` for one sentence, each as soon as it is known."""
+    for move in _walk(step, state, [limit], _likeliest):
+        yield from (written for written in move.ids.tolist() if written != PAD)
+
+
+def sample(
+    step: Step,
+    state: State,
+    limits: Limits,
+    seeds: Sequence[int],
+    settings: Sampling = PLAIN,
+    narrow: Narrow | None = None,
+) -> list[list[Found]]:
+    """One hypothesis for each sentence, drawn id by id; its seed alone decides what chance gives.
+
+    Scores are the model's own log-probabilities, whatever the settings.
+    """
+    _check(settings.temperature > 0, f"temperature must be above 0; got {settings.temperature}")
+    _check(0 < settings.top_p <= 1, f"top_p must be above 0 and at most 1; got {settings.top_p}")
+    _check(settings.top_k >= 0, f"top_k must be at least 0; got {settings.top_k}")
+    _check(len(seeds) == len(limits), f"{len(limits)} sentences need as many seeds")
+    chance = [
+        torch.rand(int(limit), generator=torch.Generator().manual_seed(seed))
+        for limit, seed in zip(limits, seeds, strict=True)
+    ]
+    noise = pad_sequence(chance, batch_first=True) if chance else torch.empty(0, 0)  # [B, T]
+
+    def draw(log_probs: Tensor, sentences: Tensor, position: int) -> Tensor:
+        return drawn(log_probs, noise[sentences, position].to(log_probs), settings)
+
+    return _collected(_walk(step, state, limits, draw, narrow), len(limits))
+
+
+def beam(
+    step: Step,
+    state: State,
+    limits: Limits,
+    size: int,
+    length_penalty: float = 1.0,
+    nbest: int = 1,
+    narrow: Narrow | None = None,
+) -> list[list[Found]]:
+    """At most `nbest` hypotheses for each sentence, best first, cut ones after finished ones.
+
+    Ranked by score / `penalty`. A finished hypothesis takes up a place of its sentence's beam. A
+    sentence is done when no place is left, at its limit, or when nothing live can still enter its
+    n best, so that stopping never changes the result. Fewer than `nbest` come back where the beam
+    met fewer.
+    """
+    _check(1 <= nbest <= size, f"nbest must be between 1 and the beam size, {size}; got {nbest}")
+    _check(length_penalty >= 0, f"length_penalty must be at least 0; got {length_penalty}")
+    allowed = _checked(limits)
+    penalties = torch.tensor(
+        [penalty(length, length_penalty) for length in range(max(allowed.tolist(), default=0) + 1)],
+        dtype=torch.float64,
+    )
+    beams = _start(allowed.to(_device(state)), size, nbest)
+    history: list[_Column] = []
+    while len(beams.sentences):
+        width = beams.ids.shape[1]
+        log_probs, state = step(beams.ids.flatten(), state)  # [B W, V]
+        column = _extended(beams, log_probs, size)
+        history.append(_spread(column, beams.sentences, (len(allowed), size)))
+        penalties = penalties.to(column.totals)  # in their precision: bounds hold to the last bit
+        beams, done, moved = _settled(beams, column, penalties, len(history))
+        done, moved = torch.stack([done, moved]).cpu()  # the one wait of a step
+        stay = (~done).nonzero().squeeze(1).to(beams.ids.device)
+        if done.any() or moved.any() or beams.ids.shape[1] != width:
+            state = select(state, (stay[:, None] * width + column.parents[stay]).flatten())
+        if done.any():
+            beams = _Beams(*(part[stay] for part in beams))
+            if narrow and len(stay):
+                narrow(stay)
+    return _read(history, penalties.cpu(), nbest)
+
+
+def forced(step: Step, state: State, targets: Sequence[Sequence[int]]) -> list[list[float]]:
+    """The log-probability of every id of `targets` after those before it."""
+    if not targets:
+        return []
+    rows = [torch.tensor(target, dtype=torch.long) for target in targets]
+    outputs = pad_sequence(rows, batch_first=True, padding_value=PAD).to(_device(state))  # [B, T]
+    inputs = torch.cat([torch.full_like(outputs[:, :1], BOS), outputs[:, :-1]], dim=1)
+    scores: list[Tensor] = []
+    for position in range(outputs.shape[1]):
+        log_probs, state = step(inputs[:, position], state)
+        scores.append(log_probs.gather(1, outputs[:, position, None]))
+    table = torch.cat(scores, dim=1).tolist() if scores else [[] for _ in targets]
+    return [row[: len(target)] for row, target in zip(table, targets, strict=True)]
+
+
+def penalty(length: int, alpha: float) -> float:
+    """What a score is divided by: ((5 + length) / 6) ** alpha, Wu et al. (2016), section 7."""
+    return float(((5 + length) / 6) ** alpha)
+
+
+def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest of each row [N, V] and where they are; the lower place among equals."""
+    values, places = scores.topk(min(count + 1, scores.shape[1]))
+    # topk leaves open which of several equals it takes. That matters where the first one left out
+    # is as large as the last one taken; such rows are rare enough to be sorted.
+    if values.shape[1] > count:
+        tied = (values[:, count - 1] == values[:, count]) & (values[:, count] > NEVER)
+        if tied.any():
+            rows = scores[tied].sort(dim=1, descending=True, stable=True).indices
+            places[tied] = rows[:, : count + 1]
+    places = places[:, :count].sort(dim=1).values
+    values, order = scores.gather(1, places).sort(dim=1, descending=True, stable=True)
+    return values, places.gather(1, order)
+
+
+def drawn(log_probs: Tensor, noise: Tensor, settings: Sampling) -> Tensor:
+    """The place in each row [N, V] that noise [N], uniform in [0, 1), picks."""
+    places = None
+    if 0 < settings.top_k < log_probs.shape[1]:
+        log_probs, places = largest(log_probs, settings.top_k)
+    elif settings.top_p < 1:
+        log_probs, places = log_probs.sort(dim=1, descending=True, stable=True)
+    # The largest is subtracted first, so that a temperature near 0 cannot overflow.
+    shifted = log_probs - log_probs.amax(1, keepdim=True)
+    probabilities = (shifted / settings.temperature).softmax(1)
+    if settings.top_p < 1:  # Holtzman et al. (2020)
+        before = probabilities.cumsum(1) - probabilities
+        probabilities = probabilities.masked_fill(before >= settings.top_p, 0)
+    cumulative = probabilities.cumsum(1)
+    picks = torch.searchsorted(cumulative, noise[:, None] * cumulative[:, -1:], right=True)
+    picks = picks.clamp(max=log_probs.shape[1] - 1)  # where there was nothing to draw from
+    return (picks if places is None else places.gather(1, picks)).squeeze(1)
+
+
+# One hypothesis for each sentence: greedy and sampling.
+
+
+class _Move(NamedTuple):
+    """What one step wrote to the sentences that were still being written."""
+
+    sentences: Tensor  # [N] on the CPU
+    ids: Tensor  # [N] on the CPU; PAD where no id had a probability above 0
+    scores: Tensor  # [N] log-probabilities of the ids
+    totals: Tensor  # [N] sums of the scores so far
+
+
+# Log-probabilities [N, V - EOS] from EOS on, sentences [N], position -> places in them [N].
+_Choose = Callable[[Tensor, Tensor, int], Tensor]
+
+
+def _walk(
+    step: Step, state: State, limits: Limits, choose: _Choose, narrow: Narrow | None = None
+) -> Iterator[_Move]:
+    """Move after move of all sentences, each of which leaves when it ends."""
+    allowed = _checked(limits)
+    device = _device(state)
+    sentences = torch.arange(len(allowed))
+    ids = torch.full((len(allowed),), BOS, device=device)
+    totals = torch.zeros(len(allowed), device=device)
+    position = 0
+    while len(sentences):
+        log_probs, state = step(ids, state)  # [N, V]
+        ids = choose(log_probs[:, EOS:], sentences, position) + EOS
+        scores = log_probs.gather(1, ids[:, None]).squeeze(1)
+        totals = totals + scores
+        ids = ids.masked_fill(~(totals > NEVER), PAD)
+        written = ids.cpu()  # the one wait of a step
+        yield _Move(sentences, written, scores, totals)
+        position += 1
+        going = (written != EOS) & (written != PAD) & (allowed > position)
+        if not going.all():
+            stay = going.nonzero().squeeze(1)
+            sentences, allowed = sentences[stay], allowed[stay]
+            stay = stay.to(device)
+            ids, totals, state = ids[stay], totals[stay], select(state, stay)
+            if narrow and len(stay):
+                narrow(stay)
+
+
+def _likeliest(log_probs: Tensor, sentences: Tensor, position: int) -> Tensor:
+    return log_probs.argmax(1)  # the first among equals
+
+
+def _collected(walk: Iterator[_Move], count: int) -> list[list[Found]]:
+    """The moves, sentence by sentence."""
+    moves = list(walk)
+    found = [Found([], [], 0.0, 0.0, True) for _ in range(count)]
+    if not moves:
+        return []
+    columns = (torch.cat(part).tolist() for part in zip(*moves, strict=True))
+    for sentence, written, score, total in zip(*columns, strict=True):
+        if written != PAD:
+            ids, scores = found[sentence].ids, found[sentence].token_scores
+            ids.append(written)
+            scores.append(score)
+            found[sentence] = Found(ids, scores, total, total, written != EOS)
+    return [[hypothesis] for hypothesis in found]
+
+
+# Several hypotheses for each sentence: beam search.
+
+
+class _Beams(NamedTuple):
+    """The sentences that are not done, and the places of their beams."""
+
+    sentences: Tensor  # [B]
+    limits: Tensor  # [B]
+    ids: Tensor  # [B, W] the last id in each place; W is 1 at the start, the beam size later
+    totals: Tensor  # [B, W] its summed log-probability; -inf where the place is dead
+    free: Tensor  # [B, 1] places that finished hypotheses have not taken
+    best: Tensor  # [B, nbest] ranked scores of the best finished hypotheses; -inf: there is none
+
+
+class _Column(NamedTuple):
+    """The places of all beams after one step, finished hypotheses among them."""
+
+    ids: Tensor  # [B, W]
+    parents: Tensor  # [B, W] the place in the column before
+    scores: Tensor  # [B, W] log-probability of the id
+    totals: Tensor  # [B, W] summed log-probability; -inf where the place is dead
+
+
+def _start(limits: Tensor, size: int, nbest: int) -> _Beams:
+    """One live place for each sentence, holding BOS."""
+    count = len(limits)
+    one = torch.zeros(count, 1, device=limits.device)
+    return _Beams(
+        sentences=torch.arange(count, device=limits.device),
+        limits=limits,
+        ids=torch.full_like(one, BOS, dtype=torch.long),
+        totals=one,
+        free=torch.full_like(one, size, dtype=torch.long),
+        best=one.new_full((count, nbest), NEVER),
+    )
+
+
+def _extended(beams: _Beams, log_probs: Tensor, size: int) -> _Column:
+    """The best continuations of each sentence, as many as it has places free."""
+    count, width = beams.ids.shape
+    scores, ids = largest(log_probs[:, EOS:], min(size, log_probs.shape[1] - EOS))  # [N, C]
+    each = ids.shape[1]
+    totals = (beams.totals[:, :, None] + scores.view(count, width, each)).flatten(1)  # [B, W C]
+    totals, order = totals.sort(dim=1, descending=True, stable=True)
+    totals, order = totals[:, :size], order[:, :size]
+    taken = torch.arange(totals.shape[1], device=totals.device) >= beams.free
+    return _Column(
+        ids=ids.view(count, -1).gather(1, order) + EOS,
+        parents=order // each,
+        scores=scores.view(count, -1).gather(1, order),
+        totals=totals.masked_fill(taken, NEVER),
+    )
+
+
+def _settled(
+    beams: _Beams, column: _Column, penalties: Tensor, length: int
+) -> tuple[_Beams, Tensor, Tensor]:
+    """The beams after `column`, which of them are done, and where rows changed their place."""
+    live = column.totals.masked_fill(column.ids == EOS, NEVER)
+    ended = column.totals.masked_fill(column.ids != EOS, NEVER)
+    nbest = beams.best.shape[1]
+    best = torch.cat([beams.best, ended / penalties[length]], dim=1).topk(nbest).values
+    # Scores only fall and penalties only grow: this is the most that anything live can reach. With
+    # nothing live it is -inf, so that a sentence without a free place is done as well.
+    bound = live.amax(1) / penalties[beams.limits]
+    done = (best[:, -1] >= bound) | (beams.limits == length)
+    places = torch.arange(live.shape[1], device=live.device)
+    moved = ((column.parents != places) & (live > NEVER)).any(1)
+    free = beams.free - (ended > NEVER).sum(1, keepdim=True)
+    return beams._replace(ids=column.ids, totals=live, free=free, best=best), done, moved
+
+
+def _spread(column: _Column, sentences: Tensor, shape: tuple[int, int]) -> _Column:
+    """The column with a row for every sentence of the search; those that have left are dead."""
+    if column.ids.shape == shape:
+        return column
+    whole = _Column(*(part.new_zeros(shape) for part in column))
+    whole.totals.fill_(NEVER)
+    for part, values in zip(whole, column, strict=True):
+        part[sentences, : values.shape[1]] = values
+    return whole
+
+
+def _read(history: list[_Column], penalties: Tensor, nbest: int) -> list[list[Found]]:
+    """The hypotheses that the columns hold, best first."""
+    if not history:
+        return []
+    whole = _Column(*(torch.stack(part, dim=1).cpu() for part in zip(*history, strict=True)))
+    reached = whole.totals > NEVER  # [B, T, K]
+    finished = reached & (whole.ids == EOS)
+    steps = torch.arange(1, len(history) + 1)[:, None]  # [T, 1]
+    last = (reached * steps).amax((1, 2), keepdim=True)
+    # What is live in a sentence's last column was cut: by the limit, or for want of any next id.
+    ends = finished | (reached & (steps == last))
+    ranked = (whole.totals / penalties[steps])[ends].tolist()
+    found: list[list[tuple[bool, float, int, int]]] = [[] for _ in reached]
+    for (sentence, end, place), value, done in zip(
+        ends.nonzero().tolist(), ranked, finished[ends].tolist(), strict=True
+    ):
+        found[sentence].append((not done, -value, end, place))
+    parts = (part.tolist() for part in whole)
+    return [
+        [_traced(columns, *entry) for entry in sorted(entries)[:nbest]]
+        or [Found([], [], 0.0, 0.0, True)]
+        for entries, *columns in zip(found, *parts, strict=True)
+    ]
+
+
+def _traced(
+    columns: list[list[list[float]]], cut: bool, negative: float, end: int, place: int
+) -> Found:
+    """The hypothesis of one sentence that ends in this column and place."""
+    ids, parents, scores, totals = columns
+    score = totals[end][place]
+    written: list[int] = []
+    token_scores: list[float] = []
+    for position in range(end, -1, -1):
+        written.append(int(ids[position][place]))
+        token_scores.append(scores[position][place])
+        place = int(parents[position][place])
+    return Found(written[::-1], token_scores[::-1], score, -negative, cut)
+
+
+# What all of them share.
+
+
+def _device(state: State) -> torch.device:
+    return state[0].device if state else torch.device("cpu")
+
+
+def _checked(limits: Limits) -> Tensor:
+    allowed = torch.as_tensor(limits, dtype=torch.long).cpu()
+    _check(bool((allowed > 0).all()), "a sentence needs a limit of at least 1")
+    return allowed
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:  # a mistake of ours, not of a user: settings are checked where they are read
+        raise ValueError(message)

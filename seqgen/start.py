@@ -1,0 +1,196 @@
+"""How a run begins: its folder, its device, its data, and where it left off."""
+
+import contextlib
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from filelock import FileLock, Timeout
+
+from seqgen import checkpoint, distributed, tokenizer
+from seqgen.batching import mixed
+from seqgen.checkpoint import Progress
+from seqgen.config import Config, TrainConfig, differences
+from seqgen.devices import device_line, pick_device, precision
+from seqgen.errors import CheckpointError
+from seqgen.model import Seq2Seq, build
+from seqgen.preparation import Prepared, prepare
+
+METRICS_FILE = "metrics.jsonl"
+WRITTEN = (
+    "config.json",
+    "tokenizer*.model",
+    "model.safetensors",
+    "README.md",
+    METRICS_FILE,
+    "eval_results.json",
+    "generated_predictions.txt",
+)
+# What makes a run the run it is: changed, it would be another one.
+FIXED = (
+    "tokenizer.",
+    "model.",
+    "train.seed",
+    "train.batch_",
+    "train.accumulate",
+    "train.optimizer",
+)
+Say = Callable[[str], None]
+
+
+class Start(NamedTuple):
+    """What the training loop is given."""
+
+    config: Config  # with the facts of the data
+    device: torch.device
+    data: Prepared
+    model: Seq2Seq
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+
+
+@contextlib.contextmanager
+def opened(run: Path, overwrite: bool) -> Iterator[None]:
+    """The folder `run`, held by this process alone; emptied of an earlier run with `overwrite`."""
+    if distributed.rank():
+        yield  # rank 0 holds it
+        return
+    if run.exists() and not run.is_dir():
+        raise CheckpointError(f"{run}: is a file; --output-dir names another place")
+    if (
+        run.exists()
+        and any(run.iterdir())
+        and not (run / "config.json").exists()
+        and not (run / "training").exists()
+    ):
+        raise CheckpointError(f"{run}: holds files, but no run; --output-dir names another folder")
+    try:
+        (run / "training").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            f"{run}: cannot be made: {error.strerror}; --output-dir names another folder"
+        ) from None
+    lock = FileLock(run / "training" / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise CheckpointError(
+            f"{run}: another process trains there; wait for it, or name another "
+            f"folder with --output-dir"
+        ) from None
+    try:
+        if overwrite:
+            _clear(run)
+        yield
+    finally:
+        lock.release()
+
+
+def begin(config: Config, run: Path, say: Say, pause: Callable[[], None]) -> Start:
+    """A run's parts as it left them, or fresh ones. `pause` may raise."""
+    if config.train.threads:
+        torch.set_num_threads(config.train.threads)
+    device = pick_device(distributed.local_device(config.train.device))
+    say(device_line(device, config.train))
+    earlier = checkpoint.read_description(run) if (run / "config.json").exists() else None
+    tokenizers = None
+    if earlier is not None:
+        tokenizers = tokenizer.load(run, earlier.facts.tokenizer_sha256)
+        _compare(earlier, config, run, say)
+    data = _prepare_in_turn(config, tokenizers, pause)
+    if earlier is not None and earlier.facts.fingerprint != data.facts.fingerprint:
+        raise CheckpointError(
+            f"{run}: was trained on other pairs than {data.facts.name} holds now; "
+            f"--overwrite starts afresh, --output-dir elsewhere"
+        )
+    torch.manual_seed(mixed(config.train.seed, 0))
+    model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
+    model.label_smoothing = config.train.label_smoothing
+    model.to(device)
+    for line in (*data.found, *_model_lines(model, config)):
+        say(line)
+    config = replace(config, facts=data.facts)
+    optimizer = make_optimizer(model, config.train)
+    newest = checkpoint.newest(run, say)
+    progress = Progress()
+    if newest is not None:
+        progress = checkpoint.restore(newest, model, optimizer)
+        if not progress.finished:
+            say(f"resuming    {run} after step {progress.step:,}")
+    elif earlier is not None:
+        say(f"resuming    {run} from the start: it has no checkpoint yet")
+    if not distributed.rank():
+        checkpoint.save_description(run, config, data.tokenizers)
+    return Start(config, device, data, model, optimizer, progress)
+
+
+def make_optimizer(model: torch.nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
+    """The optimizer of the settings over all weights; the loop sets its learning rate."""
+    weights, rate, decay = model.parameters(), settings.learning_rate, settings.weight_decay
+    match settings.optimizer:
+        case "adam":
+            return torch.optim.Adam(weights, rate, weight_decay=decay, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(weights, rate, weight_decay=decay)
+        case "adagrad":
+            return torch.optim.Adagrad(weights, rate, weight_decay=decay)
+        case "sgd":
+            return torch.optim.SGD(weights, rate, momentum=settings.momentum, weight_decay=decay)
+
+
+def _prepare_in_turn(
+    config: Config, tokenizers: tokenizer.Tokenizers | None, pause: Callable[[], None]
+) -> Prepared:
+    """The data; rank 0 encodes it first, and the others find it in the cache."""
+    if distributed.rank():
+        distributed.wait()
+        return prepare(config, tokenizers, pause)
+    data = prepare(config, tokenizers, pause)
+    distributed.wait()
+    return data
+
+
+def _compare(earlier: Config, config: Config, run: Path, say: Say) -> None:
+    """Say which settings have changed since the run began; refuse those that make another run."""
+    changed = differences(earlier, config)
+    for line in changed:
+        if line.startswith(FIXED):
+            raise CheckpointError(
+                f"{run}: was begun with other settings ({line}); --overwrite "
+                f"starts afresh, --output-dir elsewhere"
+            )
+    for line in changed:
+        say(f"changed     {line}")
+
+
+def _clear(run: Path) -> None:
+    """Take away what an earlier run wrote, and nothing else."""
+    for pattern in WRITTEN:
+        for path in run.glob(pattern):
+            path.unlink()
+    for folder in (*checkpoint.checkpoints(run), run / "training" / "tensorboard"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
+    count = sum(weight.numel() for weight in model.parameters())
+    shape = config.model
+    kind = f"{shape.cell} {shape.encoder_layers or shape.layers} x {shape.hidden} to " + (
+        f"{shape.layers} x {shape.hidden}, {shape.attention} attention"
+    )
+    return [
+        f"model       {count:,} parameters: {kind}",
+        f"seed        {config.train.seed}; precision {precision(config.train)}",
+    ]
+
+
+def over(progress: Progress, settings: TrainConfig) -> bool:
+    """Whether a run has come to its end."""
+    last = settings.max_steps or math.inf
+    return progress.stopped or progress.epoch >= settings.epochs or progress.step >= last

@@ -1,0 +1,195 @@
+"""Text to ids and back, through SentencePiece models that training makes."""
+
+import hashlib
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import sentencepiece
+
+from seqgen.config import TokenizerConfig
+from seqgen.errors import ConfigError, ModelError
+from seqgen.vocabulary import BOS, EOS, PAD, UNK
+
+JOINT, SOURCE, TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
+LARGEST_FILE = 64 * 2**20  # a SentencePiece model beyond this is no model of ours
+TRAINING_LINES = 500_000
+SPECIAL = 4 + 256  # PAD, UNK, BOS, EOS and the bytes
+
+
+class Tokenizer:
+    """The SentencePiece model of one side."""
+
+    def __init__(self, model: bytes):
+        """Raises `ValueError` where `model` is no SentencePiece model of ours."""
+        self.model = model
+        try:
+            self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self.size: int = self._pieces.get_piece_size()
+        except RuntimeError as error:
+            raise ValueError(f"no SentencePiece model: {error}") from None
+        special = [
+            self._pieces.pad_id(),
+            self._pieces.unk_id(),
+            self._pieces.bos_id(),
+            self._pieces.eos_id(),
+        ]
+        # An empty file loads as a model without pieces.
+        if self.size <= len(special) or special != [PAD, UNK, BOS, EOS]:
+            raise ValueError(f"has {self.size} pieces and special ids {special}")
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without BOS and EOS; lone surrogates become U+FFFD."""
+        encoded: list[list[int]] = self._pieces.encode([encodable(text) for text in texts])
+        return encoded
+
+    def count(self, text: str) -> int:
+        """How many ids a text has."""
+        return len(self.encode([text])[0])
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The text of each row of ids; special ids say nothing."""
+        spoken = [[int(piece) for piece in row if piece > EOS] for row in ids]
+        decoded: list[str] = self._pieces.decode(spoken) if spoken else []
+        return decoded
+
+    def prefix(self, ids: Sequence[int]) -> str:
+        """The text of the beginning of a sentence: a character that lacks bytes is held back."""
+        end = len(ids)
+        while end and self._pieces.is_byte(int(ids[end - 1])):
+            end -= 1
+        # Of the bytes at the end, as many as make whole characters.
+        for stop in range(len(ids), end, -1):
+            tail = bytes(int(self._pieces.id_to_piece(int(i))[1:-1], 16) for i in ids[end:stop])
+            if not _incomplete(tail):
+                end = stop
+                break
+        return self.decode([ids[:end]])[0]
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Each id as the model writes it, with the word mark U+2581."""
+        return [str(self._pieces.id_to_piece(int(piece))) for piece in ids]
+
+
+class Tokenizers(NamedTuple):
+    """Both sides; the same object twice where the vocabulary is joint."""
+
+    source: Tokenizer
+    target: Tokenizer
+
+    @property
+    def sha256(self) -> str:
+        """The digests of both models, by which a run knows its vocabulary."""
+        return " ".join(hashlib.sha256(side.model).hexdigest() for side in self)
+
+    def files(self) -> dict[str, bytes]:
+        """What a model folder holds: name to content."""
+        if self.source.model == self.target.model:
+            return {JOINT: self.source.model}
+        return {SOURCE: self.source.model, TARGET: self.target.model}
+
+
+def load(folder: Path, sha256: str = "") -> Tokenizers:
+    """The tokenizers of a model folder; with `sha256`, only those that training made."""
+    joint = (folder / JOINT).exists()
+    loaded = []
+    for name in (JOINT,) if joint else (SOURCE, TARGET):
+        path = folder / name
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise ValueError(f"is larger than {LARGEST_FILE} bytes")
+            loaded.append(Tokenizer(path.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: cannot be read as a tokenizer: {error}") from None
+    tokenizers = Tokenizers(loaded[0], loaded[-1])
+    if sha256 and tokenizers.sha256 != sha256:
+        raise ModelError(
+            f"{folder}: the tokenizer is not the one the model was trained with; "
+            f"copy the whole folder again"
+        )
+    return tokenizers
+
+
+def train(
+    pairs: Callable[[], Iterator[tuple[str, str]]], total: int, config: TokenizerConfig
+) -> Tokenizers:
+    """Tokenizers of the pairs that each call goes through, of which there are `total`."""
+    # Every n-th pair: the same on every machine, and spread over the whole file.
+    stride = -(-total // TRAINING_LINES)
+
+    def lines(*sides: int) -> Iterator[str]:
+        for pair in itertools.islice(pairs(), 0, None, stride):
+            yield from (encodable(pair[side]) for side in sides)
+
+    if config.joint:
+        joint = _train(lambda: lines(0, 1), config, "both sides")
+        return Tokenizers(joint, joint)
+    return Tokenizers(
+        _train(lambda: lines(0), config, "the source side"),
+        _train(lambda: lines(1), config, "the target side"),
+    )
+
+
+def encodable(text: str) -> str:
+    """`text` with every lone surrogate as U+FFFD, so that UTF-8 can hold it."""
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> Tokenizer:
+    words = config.units == "word"
+    written = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(lines()),
+            model_writer=written,
+            model_type=config.units,
+            vocab_size=config.vocabulary or _vocabulary_size(lines()),
+            # Vocabularies of characters and words are as large as they are.
+            hard_vocab_limit=bool(config.vocabulary) and config.units in ("unigram", "bpe"),
+            character_coverage=config.coverage,
+            # A word without a piece is unknown: spelt in bytes, its word mark is lost.
+            byte_fallback=config.byte_fallback and not words,
+            split_digits=config.split_digits,
+            normalization_rule_name=config.normalization,
+            remove_extra_whitespaces=words,
+            max_sentence_length=1 << 20,
+            # The pieces depend on the number of threads.
+            num_threads=1,
+            minloglevel=2,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+        )
+    except RuntimeError as error:
+        limit = re.search(r"<= (\d+)", str(error))
+        advice = f"the largest is {limit[1]}" if limit else str(error)
+        raise ConfigError(
+            f"tokenizer.vocabulary = {config.vocabulary} does not fit {which} of the data: "
+            f"{advice}; 0 finds a size"
+        ) from None
+    return Tokenizer(written.getvalue())
+
+
+def _vocabulary_size(lines: Iterable[str]) -> int:
+    """Pieces enough for the words that are common: at most 8,000, beside bytes and characters."""
+    words: Counter[str] = Counter()
+    characters: set[str] = set()
+    for line in lines:
+        characters.update(line)
+        words.update(re.findall(r"[^\W\d_]+", line))
+    common = sum(count >= 10 for count in words.values())
+    return SPECIAL + len(characters) + min(max(common, 100), 8000)
+
+
+def _incomplete(tail: bytes) -> bool:
+    """Whether more bytes could turn the end of `tail` into a character."""
+    try:
+        tail.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return False

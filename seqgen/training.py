@@ -1,0 +1,295 @@
+"""Training, from settings to a run folder: readable top to bottom."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from seqgen import checkpoint, distributed
+from seqgen.batching import Batch, Batches, Budget, mixed
+from seqgen.card import write_card
+from seqgen.config import Config
+from seqgen.devices import pick_device, precision
+from seqgen.errors import TrainingError
+from seqgen.evaluation import evaluate, write
+from seqgen.journal import Journal
+from seqgen.progress import Reporter, Silent, reporter
+from seqgen.sampling import Forcing
+from seqgen.schedules import teacher_forcing, warmup
+from seqgen.start import METRICS_FILE, Start, begin, opened, over
+from seqgen.translator import Translator
+from seqgen.updates import Interval, Update, update
+from seqgen.validation import Validation, better, validate
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    run: Path
+    finished: bool  # False: asked to stop; the same command goes on
+    steps: int
+    scores: Mapping[str, float]  # of the test split, where the run has come to it
+
+
+class Stopped(Exception):
+    """Someone asked for the end while there was nothing to save yet."""
+
+
+def train(
+    config: Config,
+    run: Path,
+    overwrite: bool = False,
+    report: Reporter | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train into the folder `run` until the epochs are over or the dev metric stops improving.
+
+    The same call again goes on where an interrupted run was; a finished one says so. `stop` is
+    asked after every update: once it is true, the run is saved and left.
+    """
+
+    def pause() -> None:
+        if stop():
+            raise Stopped
+
+    device = pick_device(distributed.local_device(config.train.device))
+    with distributed.together(device):
+        report = Silent() if distributed.rank() else report or reporter()
+        with closing(report), opened(run, overwrite):
+            try:
+                started = begin(config, run, report.say, pause)
+            except Stopped:
+                return Outcome(run, False, 0, {})
+            with closing(Training(started, run, report, stop)) as training:
+                return training.go()
+
+
+class Training:
+    """One run while it trains."""
+
+    def __init__(self, start: Start, run: Path, report: Reporter, stop: Callable[[], bool]):
+        self.config, self.device, self.data, self.model, self.optimizer, self.progress = start
+        self.run, self.report, self.stop = run, report, stop
+        settings = self.config.train
+        budget = Budget(settings.batch_tokens, settings.batch_sentences)
+        self.batches = Batches(self.data.train, budget, settings.seed)
+        self.per_epoch = self.batches.updates(0, settings.accumulate)
+        self.last = min(settings.max_steps or math.inf, settings.epochs * self.per_epoch)
+        self.ratio = self._ratio()
+        self.bf16 = precision(settings) == "bf16"
+        self.journal = (
+            None
+            if distributed.rank()
+            else Journal(
+                run / METRICS_FILE, self.progress.log_bytes, settings.report_to == "tensorboard"
+            )
+        )
+        self.interval = Interval(self.progress.interval, self.device)
+
+    def go(self) -> Outcome:
+        """The loop: updates, and between them logs, validations and checkpoints."""
+        settings, progress = self.config.train, self.progress
+        if progress.finished:
+            self.report.say(
+                f"finished    {self.run} after step {progress.step:,}; --overwrite "
+                f"trains it afresh, --epochs goes on"
+            )
+            return Outcome(self.run, True, progress.step, {})
+        self.model.train()
+        while not over(progress, settings):
+            updates = self.batches.updates(progress.epoch, settings.accumulate)
+            for group in self._rest_of_epoch():
+                self.interval.add(self._update(group))
+                progress.step += 1
+                progress.update += 1
+                ended = progress.update == updates
+                if ended:
+                    progress.epoch, progress.update = progress.epoch + 1, 0
+                stopping = self._asked_to_stop()
+                self._log_validate_save(ended or over(progress, settings), stopping)
+                if stopping:
+                    return Outcome(self.run, False, progress.step, {})
+                if over(progress, settings):
+                    break
+        return self._finish()
+
+    def close(self) -> None:
+        """Let go of the log."""
+        if self.journal is not None:
+            self.journal.close()
+
+    def _rest_of_epoch(self) -> Iterator[list[Batch]]:
+        return self.batches.groups(
+            self.progress.epoch,
+            self.progress.update,
+            self.config.train.accumulate,
+            distributed.rank(),
+            distributed.world(),
+        )
+
+    def _update(self, group: list[Batch]) -> Update:
+        """One optimizer step. What is random in it depends on the seed and the step alone."""
+        torch.manual_seed(mixed(self.config.train.seed, self.progress.step, distributed.rank()))
+        for entry in self.optimizer.param_groups:
+            entry["lr"] = self._rate()
+        forcing = self._forcing()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            return update(self.model, group, self.optimizer, forcing, self.config.train)
+
+    def _log_validate_save(self, ended: bool, stopping: bool) -> None:
+        settings, step = self.config.train, self.progress.step
+        if step % settings.log_every == 0:
+            self._log()
+        validating = step % settings.validate_every == 0 if settings.validate_every else ended
+        if validating or over(self.progress, settings):
+            self._validate()
+        saving = step % settings.save_every == 0 if settings.save_every else validating
+        if saving or stopping or over(self.progress, settings):
+            self._save()
+
+    def _log(self) -> None:
+        """A line of the log: means since the last one."""
+        seen = self.interval.read()
+        if not math.isfinite(seen.loss) or not math.isfinite(seen.norm):
+            raise TrainingError(
+                f"{self.run}: the loss is {seen.loss} and the gradient norm {seen.norm} at step "
+                f"{self.progress.step}; the last checkpoint is whole: lower --learning-rate"
+            )
+        record = {
+            "step": self.progress.step,
+            "epoch": self._epochs(),
+            "loss": seen.loss,
+            "learning_rate": self._rate(),
+            "gradient_norm": seen.norm,
+            "teacher_forcing": self._forcing().ratio,
+            "tokens_per_second": seen.speed,
+        }
+        self.progress.seconds += seen.seconds
+        if self.journal is not None:
+            self.journal.write(record)
+        share = self.progress.step / self.last
+        left = (1 - share) * self.last * seen.seconds / seen.updates
+        self.report.step({**record, "share": share, "seconds_left": left})
+
+    def _validate(self) -> None:
+        """Scores on the dev data; the best model so far is kept, and plateaus lower the rate."""
+        settings, progress = self.config.train, self.progress
+        seen = Validation({settings.metric: math.nan}, [])
+        started = time.perf_counter()
+        if not distributed.rank():
+            seen = self._scores()
+        self.interval.pass_over(time.perf_counter() - started)
+        (value,) = distributed.share([seen.scores[settings.metric]], self.device)
+        improved = better(settings.metric, value, progress.best)
+        if improved:
+            progress.best, progress.best_step = value, progress.step
+            progress.waited = progress.plateau = 0
+        else:
+            progress.waited += 1
+            progress.plateau += 1
+        if progress.plateau > settings.plateau_patience:
+            progress.scale, progress.plateau = progress.scale * settings.plateau_factor, 0
+        progress.stopped = bool(settings.patience) and progress.waited >= settings.patience
+        if self.journal is None:
+            return
+        if improved:
+            checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
+        record = {
+            "step": progress.step,
+            "epoch": self._epochs(),
+            "validation": True,
+            "best": improved,
+            "learning_rate": self._rate(),
+            **seen.scores,
+        }
+        self.journal.write({**record, "samples": seen.samples})
+        self.report.validation(record, seen.samples)
+        if progress.stopped:
+            self.report.say(
+                f"stopping    no better {settings.metric} for {progress.waited} validations"
+            )
+
+    def _scores(self) -> Validation:
+        settings = self.config.train
+        self.model.eval()
+        translator = Translator(self.config, self.data.tokenizers, self.model)
+        try:
+            budget = Budget(settings.batch_tokens, settings.batch_sentences)
+            return validate(translator, self.data, settings.validation_decode, budget)
+        finally:
+            self.model.train()
+
+    def _save(self) -> None:
+        self.progress.interval = self.interval.totals()
+        if self.journal is not None:
+            self.progress.log_bytes = self.journal.length
+            checkpoint.save(
+                self.run, self.progress, self.model, self.optimizer, self.config.train.keep
+            )
+        distributed.wait()
+
+    def _finish(self) -> Outcome:
+        """Evaluate the best model on the test split, if there is one, and describe the run."""
+        scores: Mapping[str, float] = {}
+        stopped = False
+        if not distributed.rank():
+            try:
+                scores = self._evaluate()
+            except Stopped:
+                stopped = True
+        stopped = distributed.total(float(stopped), self.device) > 0
+        self.progress.finished = not stopped
+        self._save()
+        return Outcome(self.run, not stopped, self.progress.step, scores)
+
+    def _evaluate(self) -> Mapping[str, float]:
+        if self.progress.best is None:  # no validation gave a number
+            checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
+        best = Translator.from_pretrained(self.run, device=str(self.device))
+        split = self.data.corpus.test or self.data.corpus.validation
+        assert split is not None
+        self.report.say(
+            f"evaluating  {len(split):,} pairs of {split.name} with the model of step "
+            f"{self.progress.best_step:,}"
+        )
+        group = self.config.data.group
+        found = evaluate(best, split, self.config.decode, group, pause=self._pause)
+        write(found, self.run)
+        write_card(self.config, found, self.run)
+        for line in found.lines():
+            self.report.say(line)
+        return found.scores
+
+    def _pause(self) -> None:
+        if self.stop():
+            raise Stopped
+
+    def _asked_to_stop(self) -> bool:
+        return distributed.total(float(self.stop()), self.device) > 0
+
+    def _epochs(self) -> float:
+        done = self.progress.update / self.batches.updates(
+            self.progress.epoch, self.config.train.accumulate
+        )
+        return round(self.progress.epoch + done, 4)
+
+    def _rate(self) -> float:
+        settings = self.config.train
+        ramp = warmup(settings.warmup_steps)(self.progress.step + 1)
+        return settings.learning_rate * ramp * self.progress.scale
+
+    def _forcing(self) -> Forcing:
+        sampling = self.config.sampling
+        return Forcing(self.ratio(self.progress.step), sampling.passes, sampling.feedback)
+
+    def _ratio(self) -> Callable[[float], float]:
+        sampling = self.config.sampling
+        first = sampling.forcing_warmup * self.per_epoch
+        fall = sampling.forcing_epochs * self.per_epoch or max(self.last - first, 1)
+        return teacher_forcing(
+            sampling.teacher_forcing, sampling.forcing_start, sampling.forcing_floor, first, fall
+        )

@@ -1,0 +1,243 @@
+"""Texts to texts with a trained model: the public class."""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from seqgen import checkpoint, decoding, tokenizer
+from seqgen.batching import Batch
+from seqgen.config import Config, DecodeConfig
+from seqgen.decoding import device_of, padded
+from seqgen.devices import pick_device
+from seqgen.model import Seq2Seq, build
+from seqgen.search import Found
+from seqgen.segments import segments
+from seqgen.tokenizer import Tokenizers
+from seqgen.vocabulary import BOS, EOS
+
+SLACK = 10  # tokens that an output may have beyond what training has seen for its source length
+
+
+class Hypothesis(NamedTuple):
+    """One output for a source, and what the model thinks of it."""
+
+    text: str
+    score: float  # summed log-probability in nats, the end of the sentence included
+    ranked: float  # what search ranks by: the score after length and coverage penalty
+    tokens: list[str]  # as the tokenizer writes them; the last is </s> unless cut
+    token_scores: list[float]  # log-probability of each, in nats
+    cut: bool  # the length limit ended it
+
+
+class Alignment(NamedTuple):
+    """Where each target token looked."""
+
+    source: list[str]
+    target: list[str]
+    weights: list[list[float]]  # [target][source], each row sums to 1
+
+
+class Translator:
+    """A trained model with its tokenizers and settings."""
+
+    def __init__(
+        self, config: Config, tokenizers: Tokenizers, model: Seq2Seq, folder: Path | None = None
+    ):
+        self.config = config
+        self.tokenizers = tokenizers
+        self.model = model
+        self.folder = folder
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path, *, revision: str = "", device: str = "auto"
+    ) -> "Translator":
+        """The model of a run folder, or of a Hub repository of this layout.
+
+        Raises `ModelError` where the folder is incomplete or its parts do not belong together.
+        """
+        folder = Path(model)
+        if not folder.is_dir():
+            folder = checkpoint.download(str(model), revision)
+        config = checkpoint.read_description(folder)
+        tokenizers = tokenizer.load(folder, config.facts.tokenizer_sha256)
+        network = build(config.model, tokenizers.source.size, tokenizers.target.size)
+        path = folder / checkpoint.WEIGHTS
+        checkpoint.load_weights(network, checkpoint.read_weights(path), path)
+        network.to(pick_device(device)).eval()
+        return cls(config, tokenizers, network, folder)
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """A few source texts of the data the model was validated on."""
+        return tuple(str(text) for text in json.loads(self.config.facts.examples))
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the model folder, as `from_pretrained` and the Hub take it."""
+        folder = Path(folder)
+        checkpoint.save_model(folder, self.model, self.config, self.tokenizers)
+        for pattern in ("README.md", "eval_results.json", "generated_predictions.txt"):
+            if self.folder and (self.folder / pattern).is_file() and folder != self.folder:
+                checkpoint.write(folder / pattern, (self.folder / pattern).read_bytes())
+        return folder
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        beam_size: int | None = None,
+        settings: DecodeConfig | None = None,
+    ) -> list[str]:
+        """The best output for each text, in their order; a blank text gives an empty one."""
+        settings = settings or self.config.decode
+        if beam_size is not None:
+            settings = replace(settings, beam_size=beam_size, nbest=min(settings.nbest, beam_size))
+        return [found[0].text for found in self.hypotheses(texts, settings)]
+
+    def hypotheses(
+        self, texts: Sequence[str], settings: DecodeConfig | None = None
+    ) -> list[list[Hypothesis]]:
+        """At most `settings.nbest` outputs for each text, best first.
+
+        A text longer than `settings.max_input` tokens is split at sentence ends, and its one
+        output is put together from those of its parts.
+        """
+        if isinstance(texts, str):
+            raise TypeError("texts is one string; give a list of texts")
+        settings = settings or self.config.decode
+        parts = [segments(text, settings.max_input, self.tokenizers.source) for text in texts]
+        flat = self._hypotheses([part for split in parts for part in split], settings)
+        found = iter(flat)
+        return [_joined(list(itertools.islice(found, len(split)))) for split in parts]
+
+    def stream(self, text: str, settings: DecodeConfig | None = None) -> Iterator[str]:
+        """Growing greedy output, each text a prefix of the next; other searches give one text.
+
+        A character whose last bytes are still to come is held back.
+        """
+        settings = settings or self.config.decode
+        parts = segments(text, settings.max_input, self.tokenizers.source)
+        if settings.beam_size > 1 or settings.sample or len(parts) > 1 or not text.strip():
+            yield self.translate([text], settings=settings)[0]
+            return
+        shown = None
+        for written in self._stream(parts[0], settings):
+            if written != shown:
+                shown = written
+                yield written
+        if shown is None:
+            yield ""
+
+    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[Hypothesis]:
+        """What the model thinks of given outputs."""
+        found = []
+        size = self.config.decode.batch_size
+        for first in range(0, len(sources), size):
+            batch = self._pairs(sources[first : first + size], targets[first : first + size])
+            with torch.inference_mode():
+                log_probs = self.model.forced(batch).log_probs.double().cpu()
+            for text, ids, row in zip(
+                targets[first : first + size],
+                batch.target[:, 1:].tolist(),
+                log_probs.tolist(),
+                strict=True,
+            ):
+                kept = ids[: ids.index(EOS) + 1]
+                total = sum(row[: len(kept)])
+                found.append(
+                    Hypothesis(
+                        text,
+                        total,
+                        total,
+                        self.tokenizers.target.pieces(kept),
+                        row[: len(kept)],
+                        False,
+                    )
+                )
+        return found
+
+    def alignment(self, source: str, target: str) -> Alignment:
+        """Where the model looks when it writes `target` for `source`."""
+        batch = self._pairs([source], [target])
+        with torch.inference_mode():
+            weights = self.model.forced(batch).weights[0].cpu()
+        return Alignment(
+            self.tokenizers.source.pieces(batch.source[0].tolist()),
+            self.tokenizers.target.pieces(batch.target[0, 1:].tolist()),
+            weights.tolist(),
+        )
+
+    def limit(self, source_length: int, settings: DecodeConfig) -> int:
+        """The most tokens of an output, its end included, for a source of so many with its end."""
+        if settings.max_length:
+            return settings.max_length
+        facts = self.config.facts
+        return max(1, math.ceil(facts.length_slope * source_length + facts.length_excess)) + SLACK
+
+    def _hypotheses(self, texts: list[str], settings: DecodeConfig) -> list[list[Hypothesis]]:
+        encoded = self.tokenizers.source.encode(texts)
+        found: list[list[Hypothesis]] = [[_nothing()] for _ in texts]
+        spoken = [number for number, text in enumerate(texts) if text.strip() and encoded[number]]
+        # Sentences of one length finish together.
+        spoken.sort(key=lambda number: len(encoded[number]))
+        for first in range(0, len(spoken), settings.batch_size):
+            numbers = spoken[first : first + settings.batch_size]
+            sources = [encoded[number] for number in numbers]
+            limits = [self.limit(len(ids) + 1, settings) for ids in sources]
+            rows = decoding.decode(self.model, sources, limits, settings)
+            for number, row in zip(numbers, rows, strict=True):
+                found[number] = [self._described(one) for one in row]
+        return found
+
+    def _stream(self, text: str, settings: DecodeConfig) -> Iterator[str]:
+        """The text so far after each id, then the whole."""
+        (ids,) = self.tokenizers.source.encode([text])
+        written: list[int] = []
+        for found in decoding.stream(self.model, ids, self.limit(len(ids) + 1, settings)):
+            written.append(found)
+            yield self.tokenizers.target.prefix(written)
+        yield self.tokenizers.target.decode([written])[0]
+
+    def _described(self, found: Found) -> Hypothesis:
+        target = self.tokenizers.target
+        return Hypothesis(
+            target.decode([found.ids])[0],
+            found.score,
+            found.ranked,
+            target.pieces(found.ids),
+            found.token_scores,
+            found.cut,
+        )
+
+    def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> Batch:
+        """Given pairs as one batch."""
+        source, lengths = padded([[*row, EOS] for row in self.tokenizers.source.encode(sources)])
+        rows = [[BOS, *row, EOS] for row in self.tokenizers.target.encode(targets)]
+        tokens = sum(len(row) - 1 for row in rows)
+        return Batch(source, lengths, padded(rows)[0], tokens).to(device_of(self.model))
+
+
+def _nothing() -> Hypothesis:
+    return Hypothesis("", 0.0, 0.0, [], [], False)
+
+
+def _joined(parts: list[list[Hypothesis]]) -> list[Hypothesis]:
+    """The hypotheses of a text: those of its only part, or the best of each part as one."""
+    if len(parts) == 1:
+        return parts[0]
+    best = [found[0] for found in parts]
+    return [
+        Hypothesis(
+            " ".join(one.text for one in best),
+            sum(one.score for one in best),
+            sum(one.ranked for one in best),
+            [token for one in best for token in one.tokens],
+            [score for one in best for score in one.token_scores],
+            any(one.cut for one in best),
+        )
+    ]

@@ -1,0 +1,75 @@
+"""How good a model is at one moment of its training: fed the gold tokens, and on its own."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from seqgen.batching import Batches, Budget
+from seqgen.metrics import METRICS
+from seqgen.preparation import Prepared
+from seqgen.translator import Translator
+
+SHOWN = 3
+
+
+class Validation(NamedTuple):
+    """Scores by name, and a few outputs to look at."""
+
+    scores: dict[str, float]
+    samples: list[tuple[str, str, str]]  # source, reference, hypothesis
+
+
+def validate(translator: Translator, data: Prepared, decoded: int, budget: Budget) -> Validation:
+    """Teacher-forced loss, perplexity and token accuracy of the validation pairs, and the
+    free-running metrics of the first `decoded` of them (0: all), found greedily.
+    """
+    nats, correct, tokens = _teacher_forced(translator, data, budget)
+    scores = {
+        "loss": nats / tokens,
+        "perplexity": math.exp(min(nats / tokens, 700)),
+        "accuracy": 100 * correct / tokens,
+    }
+    assert data.corpus.validation is not None
+    pairs = list(itertools.islice(data.corpus.validation, decoded or None))
+    sources = [source for source, _ in pairs]
+    references = [[target] for _, target in pairs]
+    hypotheses = translator.translate(sources, beam_size=1)
+    for name, metric in METRICS.items():
+        scores[name] = metric.score(hypotheses, references)
+    return Validation(scores, _samples(pairs, hypotheses))
+
+
+def better(name: str, value: float, best: float | None) -> bool:
+    """Whether `value` of the dev metric `name` is an improvement; nothing improves on NaN."""
+    if math.isnan(value):
+        return False
+    if best is None:
+        return True
+    higher = name == "accuracy" or (name in METRICS and METRICS[name].higher)
+    return value > best if higher else value < best
+
+
+def _teacher_forced(
+    translator: Translator, data: Prepared, budget: Budget
+) -> tuple[float, int, int]:
+    """Summed nats, right tokens and tokens."""
+    device = next(translator.model.parameters()).device
+    nats, correct, tokens = 0.0, 0, 0
+    for (batch,) in Batches(data.validation, budget, seed=0).groups(0):
+        with torch.inference_mode():
+            forced = translator.model.forced(batch.to(device))
+        nats -= float(forced.log_probs.double().sum())
+        correct += int(forced.correct.sum())
+        tokens += batch.tokens
+    return nats, correct, tokens
+
+
+def _samples(
+    pairs: Sequence[tuple[str, str]], hypotheses: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Pairs spread over the validation data, the same at every validation."""
+    stride = max(1, len(pairs) // SHOWN)
+    return [(*pairs[place], hypotheses[place]) for place in range(0, len(pairs), stride)][:SHOWN]

@@ -1,0 +1,3 @@
+"""The four ids that every vocabulary begins with."""
+
+PAD, UNK, BOS, EOS = range(4)
