@@ -4,40 +4,26 @@
 """
 
 import html
-import math
 import os
 import re
-import socket
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
-from matplotlib.figure import Figure
-from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
 
 from seqgen.config import DecodeConfig
-from seqgen.errors import SeqgenError, UsageError
 
 # The folder is no package: a Space runs this file, and seqgen demo loads it by its path.
 sys.path.append(str(Path(__file__).resolve().parent))
-from figures import AMBER, INDIGO, curves, heat_map
+from answers import MAX_BEAM, MAX_CHARACTERS, Service
+from doors import DEFAULT_PORT, serve
+from figures import AMBER, INDIGO, curves
 
 if TYPE_CHECKING:
-    from seqgen.translator import Hypothesis, Translator
+    from seqgen.translator import Translator
 
-DEFAULT_PORT = 7860
-MAX_CHARACTERS = 1000
-MAX_BEAM = 10
-MAX_SECONDS = 30.0
-MAX_REQUEST_BYTES = 64 * 1024
 MAX_CARD_CHARACTERS = 200_000
-SECONDS_BETWEEN_UPDATES = 0.05  # a reader gains nothing from more, and each costs milliseconds
 COLUMNS = {  # of the table of hypotheses: type and width
     "#": ("number", "6%"),
     "Text": ("str", "45%"),
@@ -46,26 +32,6 @@ COLUMNS = {  # of the table of hypotheses: type and width
     "Tokens": ("number", "9%"),
     "Ended": ("str", "13%"),
 }
-THEME = gr.themes.Soft(  # fonts of the reader's system: nothing is fetched
-    primary_hue="indigo",
-    font=["ui-sans-serif", "system-ui", "sans-serif"],
-    font_mono=["ui-monospace", "monospace"],
-)
-CSS = """
-.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
-#title h1 { font-size: 1.6rem; font-weight: 650; margin: .4rem 0 .1rem; }
-#title p { opacity: .7; margin: 0; }
-#text textarea, #translation textarea { min-height: 4.2rem; }
-.beam:has(input:disabled) > * { opacity: .6; }
-#hypotheses { overflow-x: auto; max-width: calc(100vw - 4rem); }
-#hypotheses > * { min-width: 40rem; }
-#attention img { zoom: .5; width: auto; max-width: 100%; margin: 0 auto; }
-"""
-POLICY = (  # the browser talks to this server alone, whatever a model card holds
-    b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
-    b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    b"worker-src 'self' blob:; object-src 'none'; base-uri 'self'"
-)
 
 
 def launch(
@@ -83,83 +49,6 @@ def launch(
         print(f"seqgen demo: --share opens {warning}", file=sys.stderr)
     print(f"seqgen demo: {serve(page, host, port, share)} (Ctrl-C stops it)", flush=True)
     page.block_thread()
-
-
-def serve(page: gr.Blocks, host: str, port: int, share: bool = False) -> str:
-    """The address at which `page` answers from now on, in threads of its own."""
-    free = free_port(host, port)
-    try:
-        _, local, public = page.launch(
-            server_name=host,
-            server_port=free,
-            share=share,
-            prevent_thread_lock=True,
-            quiet=True,
-            theme=THEME,
-            css=CSS,
-            max_threads=4,
-            max_file_size=0,
-            allowed_paths=[],
-            blocked_paths=["/"],
-            show_error=False,
-            strict_cors=True,
-            enable_monitoring=False,
-            footer_links=["api"],
-            run_history=False,
-            ssr_mode=False,
-            mcp_server=False,
-            pwa=False,
-            app_kwargs={"middleware": [Middleware(Guard)]},
-        )
-    except OSError as error:
-        raise UsageError(f"{host}:{free}: {error}; choose another --port") from error
-    return public or local
-
-
-def free_port(host: str, port: int) -> int:
-    """The port, if nothing listens there; for the default and for 0, the next that is free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    fault = ""
-    for candidate in range(port, port + (20 if port == DEFAULT_PORT else 1)):
-        try:
-            with socket.create_server((host, candidate), family=family) as server:
-                return int(server.getsockname()[1])
-        except OSError as error:
-            fault = error.strerror or str(error)
-    raise UsageError(f"{host}:{port}: {fault}; choose another --port or --host")
-
-
-class Guard:
-    """An ASGI layer that refuses large requests and tells browsers to ask no other server."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """The answer of the app behind it, or a refusal."""
-
-        async def guarded(message: Any) -> None:
-            # On a Space the page lies in a frame whose script comes from elsewhere.
-            if message["type"] == "http.response.start" and "SPACE_ID" not in os.environ:
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    (b"content-security-policy", POLICY),
-                ]
-            await send(message)
-
-        if scope["type"] == "http" and too_large(scope):
-            refusal = PlainTextResponse(f"at most {MAX_REQUEST_BYTES} bytes\n", status_code=413)
-            await refusal(scope, receive, send)
-        else:
-            await self.app(scope, receive, guarded)
-
-
-def too_large(scope: Any) -> bool:
-    """Whether a request says that it is, or is sent in chunks and so does not say."""
-    headers = dict(scope["headers"])
-    length = headers.get(b"content-length", b"0")
-    chunked = b"transfer-encoding" in headers
-    return chunked or not length.isdigit() or int(length) > MAX_REQUEST_BYTES
 
 
 def build(translator: "Translator") -> gr.Blocks:
@@ -185,8 +74,9 @@ def heading(translator: "Translator") -> str:
     model, facts = translator.config.model, translator.config.facts
     layers = "1 layer" if model.layers == 1 else f"{model.layers} layers"
     parts = [f"{model.cell.upper()}, {layers} of {model.hidden}, {model.attention} attention"]
-    if facts.source_column and facts.target_column:
-        parts.insert(0, f"{facts.source_column} → {facts.target_column}")
+    sides = (facts.source_column, facts.target_column)
+    if all(side and not side.isdigit() for side in sides):  # numbers of columns tell nothing
+        parts.insert(0, " → ".join(sides))
     return f"<h1>{html.escape(name(translator))}</h1><p>{html.escape(' · '.join(parts))}</p>"
 
 
@@ -305,67 +195,6 @@ def search_settings(decode: DecodeConfig) -> tuple[gr.Radio, gr.Slider, gr.Slide
     return search, beam_size, length_penalty
 
 
-class Service:
-    """What the page's events call; each checks what it is sent, since anybody can send it."""
-
-    def __init__(self, translator: "Translator") -> None:
-        self.translator = translator
-
-    def refuse(
-        self, text: str, search: str, beam_size: int, length_penalty: float
-    ) -> list[dict[str, Any]]:
-        """A verdict on each input before it joins the queue."""
-        fault = fault_of(text)
-        return [gr.validate(not fault, fault), *[gr.validate(True, "")] * 3]
-
-    def translate(
-        self, text: str, search: str, beam_size: int, length_penalty: float
-    ) -> Iterator[str]:
-        """The translation of a text; greedy search shows it while it grows."""
-        settings = self.settings(text, search, beam_size, length_penalty)
-        with one_line_errors():
-            yield from paced(self.translator.stream(text, settings))
-
-    def explain(
-        self, text: str, search: str, beam_size: int, length_penalty: float
-    ) -> tuple[dict[str, Any], list[list[Any]], Figure | None]:
-        """The hypotheses behind a translation, and the attention of the best."""
-        settings = self.settings(text, search, beam_size, length_penalty)
-        if not text.strip():
-            return gr.update(visible=False), [], None
-        with one_line_errors():
-            found = self.translator.hypotheses([text], settings)[0]
-            best = found[0].text if found else ""
-            picture = heat_map(self.translator.alignment(text, best)) if best else None
-        return gr.update(visible=True), rows(found), picture
-
-    def example(self, index: int) -> str:
-        """The text of an example that was clicked."""
-        return self.translator.examples[index]
-
-    def settings(
-        self, text: str, search: str, beam_size: float, length_penalty: float
-    ) -> DecodeConfig:
-        """How to decode, if what was asked for is within the limits of the page."""
-        if fault := fault_of(text):
-            raise gr.Error(fault, print_exception=False)
-        base = self.translator.config.decode
-        if search == "greedy":
-            return replace(base, beam_size=1, nbest=1, sample=False)
-        most = max(MAX_BEAM, base.beam_size)
-        if not 2 <= beam_size <= most or beam_size != int(beam_size):
-            raise gr.Error(f"beam size: a whole number from 2 to {most}", print_exception=False)
-        size = int(beam_size)
-        with one_line_errors():
-            return replace(
-                base,
-                beam_size=size,
-                nbest=size,
-                length_penalty=float(length_penalty),
-                sample=False,
-            )
-
-
 def connect(service: Service, inputs: Inputs, outputs: Outputs, controls: Controls) -> None:
     """Make the buttons work; only `/translate` is in the page's API."""
     asked = gr.on(
@@ -405,54 +234,6 @@ def connect(service: Service, inputs: Inputs, outputs: Outputs, controls: Contro
         for translated in (asked, picked)
     ]
     controls.stop.click(None, cancels=[asked, picked, *explained])
-
-
-def fault_of(text: object) -> str:
-    """Why the page refuses a text, or nothing."""
-    if not isinstance(text, str):
-        return "this is not a text"
-    if len(text) > MAX_CHARACTERS:
-        return f"at most {MAX_CHARACTERS} characters; this text has {len(text)}"
-    return ""
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Show a mistake that the reader can repair; others stay in the server's log."""
-    try:
-        yield
-    except SeqgenError as error:
-        raise gr.Error(" ".join(str(error).split()), print_exception=False) from None
-
-
-def paced(growing: Iterator[str]) -> Iterator[str]:
-    """The same texts, as often as a reader can see them and for as long as the limit allows."""
-    started, shown, text = time.monotonic(), -math.inf, ""
-    with closing(growing):  # type: ignore[type-var]  # a stream is a generator
-        for text in growing:
-            now = time.monotonic()
-            if now - started > MAX_SECONDS:
-                message = f"stopped after {MAX_SECONDS:g} seconds; try a shorter text"
-                raise gr.Error(message, print_exception=False)
-            if now - shown >= SECONDS_BETWEEN_UPDATES:
-                shown = now
-                yield text
-    yield text
-
-
-def rows(found: list["Hypothesis"]) -> list[list[Any]]:
-    """The hypotheses as rows of the table."""
-    return [
-        [
-            rank,
-            hypothesis.text,
-            round(hypothesis.score, 3),
-            round(hypothesis.ranked, 3),
-            len(hypothesis.tokens),
-            "cut" if hypothesis.cut else "complete",
-        ]
-        for rank, hypothesis in enumerate(found, start=1)
-    ]
 
 
 def model_tab(folder: Path | None) -> None:

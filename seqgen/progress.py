@@ -86,8 +86,9 @@ class LiveReporter:
             self.live = _progress(self.console)
             self.live.add_task("", total=1.0, line="")
             self.live.start()
+        line = " ".join(step_line(record).split())  # nothing to align with; a terminal is narrow
         task = self.live.task_ids[0]
-        self.live.update(task, completed=record.get("share", 0.0), line=step_line(record))
+        self.live.update(task, completed=record.get("share", 0.0), line=line)
 
     def validation(self, record: Mapping[str, float], samples: Samples) -> None:
         for line in validation_lines(record, samples):
@@ -150,7 +151,10 @@ _STEP: dict[str, Callable[[float], str]] = {
 def _progress(console: object) -> "Progress":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
 
     assert isinstance(console, Console)
-    columns = (BarColumn(bar_width=12), TextColumn("{task.fields[line]}", markup=False))
+    wraps = Column(no_wrap=False)  # on a narrow terminal, rather than lose the time left
+    line = TextColumn("{task.fields[line]}", markup=False, table_column=wraps)
+    columns = (BarColumn(bar_width=8), line)
     return Progress(*columns, console=console, transient=True, redirect_stdout=False)

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import socket
 import threading
 import time
 import unicodedata
@@ -123,6 +124,11 @@ def app() -> ModuleType:
 @pytest.fixture(scope="module")
 def figures(app: ModuleType) -> ModuleType:
     return importlib.import_module("figures")
+
+
+@pytest.fixture(scope="module")
+def doors(app: ModuleType) -> ModuleType:
+    return importlib.import_module("doors")
 
 
 @pytest.fixture(scope="module")
@@ -394,6 +400,15 @@ def test_names_are_shown_as_text(served: Served) -> None:
     assert "<h1>mirror <b>" not in answer
 
 
+@pytest.mark.parametrize(("column", "shown"), [("back", "forth → back · LSTM"), ("1", "<p>LSTM")])
+def test_the_heading_names_columns_that_have_names(
+    app: ModuleType, column: str, shown: str
+) -> None:
+    translator = Backwards()
+    translator.config = translator.config.with_values({"facts.target_column": column}, "test")
+    assert shown in app.heading(translator)
+
+
 def test_a_full_queue_says_so(app: ModuleType) -> None:
     slow = Served(app, Backwards(seconds=0.05))
     try:
@@ -446,7 +461,7 @@ def test_a_client_that_goes_away_stops_the_decoding(slow: Served, search: str) -
 
 
 def test_decoding_ends_at_the_time_limit(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "MAX_SECONDS", 0.1)
+    monkeypatch.setattr("answers.MAX_SECONDS", 0.1)
     translator = Backwards(seconds=0.01)
     with pytest.raises(gradio.Error, match=re.escape("stopped after 0.1 seconds; try a shorter")):
         list(app.Service(translator).translate("x" * 900, "greedy", 5, 1.0))
@@ -473,12 +488,10 @@ def test_a_port_in_use_is_an_error_that_names_it(app: ModuleType, served: Served
         app.serve(served.page, "127.0.0.1", port)
 
 
-def test_the_default_port_gives_way_to_the_next_free_one(app: ModuleType) -> None:
-    import socket
-
-    taken = app.free_port("127.0.0.1", app.DEFAULT_PORT)
+def test_the_default_port_gives_way_to_the_next_free_one(doors: ModuleType) -> None:
+    taken = doors.free_port("127.0.0.1", doors.DEFAULT_PORT)
     with socket.create_server(("127.0.0.1", taken)):
-        assert app.free_port("127.0.0.1", app.DEFAULT_PORT) > taken
+        assert doors.free_port("127.0.0.1", doors.DEFAULT_PORT) > taken
 
 
 def test_no_secret_of_the_environment_is_in_what_the_server_tells(

@@ -68,6 +68,14 @@ def test_importing_is_light(module):
     assert not loaded & (HEAVY | {"pydantic", "rich", "click", "numpy"})
 
 
+def test_no_module_needs_gradio_or_an_extra():
+    blocked = ["gradio", "tensorboard", "optuna", "onnx", "pytest", "num2words"]
+    names = ", ".join(f"seqgen.{path.stem}" for path in MODULES if path.stem != "__main__")
+    code = f"import sys; sys.modules.update(dict.fromkeys({blocked})); import {names}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def functions(path: Path) -> Iterator[ast.FunctionDef]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.FunctionDef):

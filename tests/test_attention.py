@@ -1,0 +1,64 @@
+"""Scores, masks, and shapes that cannot be swapped."""
+
+import pytest
+import torch
+
+from seqgen.attention import ATTENTIONS
+
+B, Q, S, H, D = 2, 5, 3, 7, 11
+LENGTHS = torch.tensor([3, 2])
+MASK = torch.arange(S) < LENGTHS[:, None]
+
+
+def made(name, states=D):
+    torch.manual_seed(1)
+    states = H if name in ("dot", "scaled_dot") else states
+    attention = ATTENTIONS[name](H, states).double()
+    return attention, torch.randn(B, Q, H).double(), torch.randn(B, S, states).double()
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_shapes_and_padding(name):
+    attention, queries, states = made(name)
+    memory = attention.remember(states, MASK)
+    contexts, weights = attention(queries, memory)
+    assert tuple(memory.keys.shape) == (B, S, H)
+    assert tuple(contexts.shape) == (B, Q, states.shape[-1])
+    assert tuple(weights.shape) == (B, Q, S)
+    assert not weights[1, :, 2].any()
+    torch.testing.assert_close(weights.sum(-1), torch.ones(B, Q).double())
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_all_queries_at_once_equal_one_at_a_time(name):
+    attention, queries, states = made(name)
+    memory = attention.remember(states, MASK)
+    together, _ = attention(queries, memory)
+    for place in range(Q):
+        alone, _ = attention(queries[:, place : place + 1], memory)
+        torch.testing.assert_close(together[:, place : place + 1], alone)
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_scores_are_the_formula_written_out(name):
+    attention, queries, states = made(name)
+    scores = attention.scores(queries, attention.remember(states, MASK).keys)
+    for b in range(B):
+        for q in range(Q):
+            for s in range(S):
+                query, state = queries[b, q], states[b, s]
+                if name == "additive":
+                    mixed = attention.query(query) + attention.key.weight @ state
+                    expected = attention.energy.weight[0] @ torch.tanh(mixed)
+                elif name == "general":
+                    expected = query @ (attention.key.weight @ state)
+                else:
+                    expected = query @ state / (H**0.5 if name == "scaled_dot" else 1)
+                torch.testing.assert_close(scores[b, q, s], expected)
+
+
+def test_memory_selects_sentences():
+    attention, _, states = made("general")
+    chosen = attention.remember(states, MASK).select(torch.tensor([1]))
+    assert torch.equal(chosen.states, states[1:])
+    assert torch.equal(chosen.mask, MASK[1:])

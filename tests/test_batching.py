@@ -1,0 +1,109 @@
+"""Batches: every sentence once, budgets held, order a function of seed and epoch."""
+
+import itertools
+
+import numpy
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqgen.batching import Batches, Budget, Encoded, Side, cut, mixed
+from seqgen.vocabulary import BOS, EOS, PAD
+
+PAIRS = 57
+
+
+def side(lengths, begin=()):
+    rows = [[*begin, *range(4, 4 + length), EOS] for length in lengths]
+    offsets = numpy.concatenate([[0], numpy.cumsum([len(row) for row in rows])])
+    return Side(numpy.array(list(itertools.chain(*rows)), dtype=numpy.int32), offsets)
+
+
+def corpus(pairs=PAIRS, seed=0):
+    draw = numpy.random.default_rng(seed)
+    return Encoded(side(draw.integers(1, 9, pairs)), side(draw.integers(0, 12, pairs), [BOS]))
+
+
+def seen(batches, epoch):
+    return sorted(int(one) for batch in batches.order(epoch) for one in batch)
+
+
+@pytest.mark.parametrize("budget", [Budget(40), Budget(100, 3), Budget(1), Budget(10**6)])
+def test_every_sentence_is_in_one_batch_of_an_epoch(budget):
+    batches = Batches(corpus(), budget, seed=1)
+    for epoch in range(3):
+        assert seen(batches, epoch) == list(range(PAIRS))
+
+
+def test_epochs_have_different_orders_and_a_seed_repeats_them():
+    def order(seed, epoch):
+        return [batch.tolist() for batch in Batches(corpus(), Budget(40), seed).order(epoch)]
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=80),
+    tokens=st.integers(1, 200),
+    sentences=st.integers(0, 9),
+)
+def test_a_batch_fills_its_budget_and_never_passes_it(lengths, tokens, sentences):
+    lengths = numpy.sort(numpy.array(lengths))
+    runs = cut(numpy.arange(len(lengths)), lengths, Budget(tokens, sentences))
+    assert numpy.concatenate(runs).tolist() == list(range(len(lengths)))
+    for run, after in itertools.zip_longest(runs, runs[1:]):
+        area = len(run) * lengths[run].max()
+        assert area <= tokens or len(run) == 1
+        assert not sentences or len(run) <= sentences
+        if after is not None:  # one more would have been too many
+            grown = (len(run) + 1) * lengths[after[0]]
+            assert grown > tokens or (sentences and len(run) == sentences)
+
+
+def test_a_batch_is_padded_and_counted():
+    encoded = Encoded(side([3, 1]), side([0, 4], [BOS]))
+    batch = encoded.batch(numpy.array([1, 0]))
+    assert batch.source.tolist() == [[4, EOS, PAD, PAD], [4, 5, 6, EOS]]
+    assert batch.source_lengths.tolist() == [2, 4]
+    assert batch.target.tolist() == [[BOS, 4, 5, 6, 7, EOS], [BOS, EOS, PAD, PAD, PAD, PAD]]
+    assert batch.tokens == 6
+    assert batch.source.dtype == batch.target.dtype == torch.int64
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 4])
+def test_ranks_share_out_the_updates_that_one_would_make(world, size):
+    batches = Batches(corpus(), Budget(50), seed=1)
+    whole = [sorted(sum((batch.target.tolist() for batch in group), []), key=str)
+             for group in batches.groups(2, size=size)]  # fmt: skip
+    shares = [list(batches.groups(2, size=size, rank=rank, world=world)) for rank in range(world)]
+    assert {len(groups) for groups in shares} == {len(whole)} == {batches.updates(2, size)}
+    for update, expected in enumerate(whole):
+        rows = [row for groups in shares for batch in groups[update]
+                for row in batch.target.tolist()]  # fmt: skip
+        stripped = [[one for one in row if one != PAD] for row in rows]
+        assert sorted(stripped, key=str) == sorted(
+            ([one for one in row if one != PAD] for row in expected), key=str
+        )
+
+
+@pytest.mark.parametrize("start", [0, 1, 5])
+def test_a_cursor_goes_on_where_an_epoch_was_left(start):
+    batches = Batches(corpus(), Budget(50), seed=1)
+    whole = [group[0].target.tolist() for group in batches.groups(1)]
+    assert [group[0].target.tolist() for group in batches.groups(1, start)] == whole[start:]
+
+
+def test_sorting_makes_batches_dense():
+    batches = Batches(corpus(1000), Budget(200), seed=1)
+    targets = [group[0].target for group in batches.groups(0)]
+    real = sum(int((target != PAD).sum()) for target in targets)
+    assert real / sum(target.numel() for target in targets) > 0.9
+
+
+def test_mixed_seeds_are_the_same_everywhere():
+    assert mixed(1, 2) == 7777801250388762567
+    assert len({mixed(a, b) for a in range(9) for b in range(9)}) == 81

@@ -1,0 +1,201 @@
+"""The network: step by step = whole, neighbours do not matter, the loss is what it says."""
+
+import itertools
+
+import numpy
+import pytest
+import torch
+from torch.nn import functional
+
+from seqgen.batching import Batch
+from seqgen.config import ModelConfig
+from seqgen.decoding import padded
+from seqgen.errors import ConfigError
+from seqgen.model import build
+from seqgen.sampling import Forcing
+from seqgen.vocabulary import BOS, EOS, PAD
+
+SOURCES, TARGETS = 19, 23  # vocabularies
+CELLS, ATTENTIONS, DEPTHS = ("lstm", "gru", "rnn"), ("additive", "general", "dot", "scaled_dot"), (1, 3)
+EVERY = list(itertools.product(CELLS, ATTENTIONS, DEPTHS))
+
+
+def network(cell="gru", attention="general", layers=1, **values):
+    torch.manual_seed(3)
+    settings = {"hidden": 10, "embedding": 7, "dropout": 0.0, "residual": layers > 1, **values}
+    config = ModelConfig(cell=cell, attention=attention, layers=layers, **settings)
+    targets = SOURCES if config.tie == "all" else TARGETS
+    model = build(config, SOURCES, targets).double()
+    # Far from symmetric, so that an equality cannot hold because all is near zero.
+    for weight in model.parameters():
+        weight.data += 0.3 * torch.randn_like(weight)
+    return model.eval()
+
+
+def batch(source_lengths=(5, 2, 4), target_lengths=(4, 6, 1), seed=0):
+    draw = numpy.random.default_rng(seed)
+    source, lengths = padded(
+        [[*draw.integers(4, SOURCES, n - 1).tolist(), EOS] for n in source_lengths]
+    )
+    target, _ = padded(
+        [[BOS, *draw.integers(4, SOURCES, n).tolist(), EOS] for n in target_lengths]
+    )
+    return Batch(source, lengths, target, sum(n + 1 for n in target_lengths))
+
+
+@pytest.mark.parametrize(("cell", "attention", "layers"), EVERY)
+def test_step_by_step_equals_the_whole_sequence(cell, attention, layers):
+    model, given = network(cell, attention, layers), batch()
+    whole = model.forced(given).log_probs
+    memory, state = model.encode(given.source, given.source_lengths)
+    for t in range(given.target.shape[1] - 1):
+        log_probs, state = model.step(given.target[:, t], memory, state)
+        gold = given.target[:, t + 1]
+        one = log_probs.gather(1, gold[:, None]).squeeze(1) * (gold != PAD)
+        torch.testing.assert_close(one, whole[:, t])
+        assert tuple(log_probs.shape) == (3, TARGETS)
+        assert {tuple(part.shape) for part in state} == {(layers, 3, 10)}
+
+
+@pytest.mark.parametrize(("cell", "attention", "layers"), EVERY)
+def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers):
+    model, given = network(cell, attention, layers), batch()
+    together = model.forced(given)
+    for row in range(3):
+        length = int(given.source_lengths[row])
+        size = int((given.target[row] != PAD).sum())
+        alone = model.forced(
+            Batch(
+                given.source[row : row + 1, :length],
+                given.source_lengths[row : row + 1],
+                given.target[row : row + 1, :size],
+                size - 1,
+            )
+        )
+        torch.testing.assert_close(together.log_probs[row, : size - 1], alone.log_probs[0])
+        torch.testing.assert_close(
+            together.weights[row, : size - 1, :length], alone.weights[0], atol=1e-12, rtol=1e-9
+        )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_beam_of_rows_shares_one_memory(cell):
+    model, given = network(cell, layers=3), batch()
+    memory, state = model.encode(given.source, given.source_lengths)
+    rows = torch.tensor([0, 0, 1, 1, 2, 2])
+    ids = torch.tensor([4, 5, 6, 7, 8, 9])
+    wide = tuple(part[:, rows] for part in state)
+    log_probs, _ = model.step(ids, memory, wide)
+    for place, row in enumerate(rows.tolist()):
+        one = torch.tensor([row])
+        alone, _ = model.step(
+            ids[place : place + 1], memory.select(one), tuple(part[:, one] for part in state)
+        )
+        torch.testing.assert_close(log_probs[place : place + 1], alone)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_packed_and_padded_give_one_loss_and_one_gradient(cell):
+    model, given = network(cell, layers=3).train(), batch()
+    results = []
+    for model.encoder.stack.pack in (True, False):
+        model.zero_grad()
+        loss = model(given)
+        loss.backward()
+        results.append([loss.detach(), *(weight.grad for weight in model.parameters())])
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_the_loss_is_the_summed_negative_log_likelihood():
+    model, given = network(), batch()
+    expected = -model.forced(given).log_probs.sum()
+    torch.testing.assert_close(model(given), expected)
+    torch.testing.assert_close(model.train()(given), expected)
+
+
+def test_label_smoothing_counts_in_training_only():
+    model, given = network(), batch()
+    plain = model(given)
+    model.label_smoothing = 0.1
+    torch.testing.assert_close(model(given), plain)
+    memory, state = model.encode(given.source, given.source_lengths)
+    readouts, _, _ = model.decoder(given.target[:, :-1], memory, state)
+    gold = given.target[:, 1:]
+    scores = model.decoder.output(readouts)[gold != PAD]
+    smooth = -(0.9 * scores.log_softmax(-1).gather(1, gold[gold != PAD][:, None]).sum()
+               + 0.1 * scores.log_softmax(-1).mean(-1).sum())  # fmt: skip
+    torch.testing.assert_close(model.train()(given), smooth)
+
+
+def sequential(model, given, coins, noise):
+    """Scheduled sampling as Bengio et al. (2015) define it: one step after the other."""
+    memory, state = model.encode(given.source, given.source_lengths)
+    inputs = given.target[:, :1]
+    ids = inputs[:, 0]
+    for t in range(1, given.target.shape[1] - 1):
+        log_probs, state = model.step(ids, memory, state)
+        own = (log_probs + noise[:, t - 1]).argmax(-1)
+        ids = torch.where(coins[:, t], given.target[:, t], own)
+        inputs = torch.cat([inputs, ids[:, None]], dim=1)
+    memory, state = model.encode(given.source, given.source_lengths)
+    readouts, _, _ = model.decoder(inputs, memory, state)
+    gold = given.target[:, 1:]
+    return functional.cross_entropy(
+        model.decoder.output(readouts)[gold != PAD], gold[gold != PAD], reduction="sum"
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("feedback", ["argmax", "sample"])
+@pytest.mark.parametrize("ratio", [0.6, 0.0])
+def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio):
+    model, given = network(cell, layers=3).train(), batch(target_lengths=(4, 6, 2))
+    steps = given.target.shape[1] - 1
+    torch.manual_seed(5)
+    parallel = model(given, Forcing(ratio, passes=steps, feedback=feedback))
+    torch.manual_seed(5)
+    coins = torch.rand(3, steps) < ratio
+    noise = torch.zeros(3, steps, TARGETS).double()
+    if feedback == "sample":
+        noise = -torch.log(torch.empty_like(noise).exponential_())
+    torch.testing.assert_close(parallel, sequential(model, given, coins, noise))
+
+
+def test_ratio_one_is_teacher_forcing_and_ratio_zero_runs_free():
+    model, given = network().train(), batch()
+    torch.testing.assert_close(model(given, Forcing(1.0, passes=9)), model(given))
+    assert not torch.isclose(model(given, Forcing(0.0, passes=9)), model(given))
+
+
+def test_prediction_passes_leave_no_gradient_and_no_mode_behind():
+    model, given = network(dropout=0.5).train(), batch()
+    model(given, Forcing(0.5)).backward()
+    assert model.decoder.training
+    assert model.decoder.dropout.training
+
+
+def test_tying_shares_the_weights_it_names():
+    tied = network(tie="target")
+    assert tied.decoder.output.weight is tied.decoder.embedding.weight
+    assert tied.encoder.embedding.weight is not tied.decoder.embedding.weight
+    shared = network(tie="all")
+    assert shared.encoder.embedding.weight is shared.decoder.output.weight
+    free = network(tie="none")
+    assert free.decoder.output.weight is not free.decoder.embedding.weight
+    with pytest.raises(ConfigError, match=r"19 and 23 pieces; tokenizer\.joint makes them one$"):
+        build(ModelConfig(tie="all"), SOURCES, TARGETS)
+
+
+@pytest.mark.parametrize("bridge", ["last", "mean", "zero"])
+def test_bridges_fill_every_layer_of_the_state(bridge):
+    model, given = network("lstm", layers=3, bridge=bridge), batch()
+    _, state = model.encode(given.source, given.source_lengths)
+    assert [tuple(part.shape) for part in state] == [(3, 3, 10)] * 2
+    assert any(part.any() for part in state) == (bridge != "zero")
+
+
+def test_padding_is_embedded_as_nothing_and_never_learns():
+    model, given = network(tie="none").train(), batch()
+    model(given).backward()
+    assert not model.encoder.embedding.weight.grad[PAD].any()
+    assert not model.decoder.embedding.weight.grad[PAD].any()

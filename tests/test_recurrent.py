@@ -1,0 +1,110 @@
+"""Layers behind one state: whole = step by step, packed = padded, and how weights start."""
+
+import pytest
+import torch
+from torch import nn
+
+from seqgen.recurrent import CELLS, INITIALIZATIONS, Recurrent, Stack, initialize, parts, select
+
+B, S, H, E, L = 3, 7, 10, 5, 2
+LENGTHS = torch.tensor([7, 2, 4])
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_pass_equals_one_step_at_a_time(cell):
+    layer = Recurrent(cell, E, H).double()
+    inputs = torch.randn(B, S, E, dtype=torch.double)
+    state = tuple(torch.randn(1, B, H, dtype=torch.double) for _ in range(parts(cell)))
+    whole, ended = layer(inputs, state)
+    pieces = []
+    for t in range(S):
+        piece, state = layer(inputs[:, t : t + 1], state)
+        pieces.append(piece)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), whole)
+    torch.testing.assert_close(state, ended)
+    assert [tuple(part.shape) for part in ended] == [(1, B, H)] * parts(cell)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("residual", [True, False])
+def test_packed_equals_padded_and_masked(cell, both, residual):
+    stack = Stack(cell, E, H, L, both, dropout=0.0, residual=residual).double()
+    inputs = torch.randn(B, S, E, dtype=torch.double, requires_grad=True)
+    results = []
+    for stack.pack in (True, False):
+        inputs.grad = None
+        stack.zero_grad()
+        outputs = stack(inputs, LENGTHS)
+        last = stack.last(outputs, LENGTHS)
+        (outputs.sin().sum() + last.cos().sum()).backward()
+        weights = [weight.grad for weight in stack.parameters()]
+        results.append((outputs.detach(), last.detach(), inputs.grad, weights))
+    assert tuple(results[0][0].shape) == (B, S, H)
+    torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("pack", [True, False])
+def test_a_sentence_does_not_see_its_neighbours_or_its_padding(cell, pack):
+    stack = Stack(cell, E, H, L, both=True, dropout=0.0, residual=False).double()
+    stack.pack = pack
+    inputs = torch.randn(B, S, E, dtype=torch.double)
+    together = stack(inputs, LENGTHS)
+    for row, length in enumerate(LENGTHS.tolist()):
+        alone = stack(inputs[row : row + 1, :length], LENGTHS[row : row + 1])
+        torch.testing.assert_close(together[row : row + 1, :length], alone)
+        assert not together[row, length:].any()
+
+
+def test_last_is_where_each_direction_has_read_everything():
+    stack = Stack("gru", E, H, L, both=True, dropout=0.0, residual=False)
+    outputs = torch.arange(B * S * H, dtype=torch.float).view(B, S, H)
+    last = stack.last(outputs, LENGTHS)
+    for row, length in enumerate(LENGTHS.tolist()):
+        assert torch.equal(last[row, : H // 2], outputs[row, length - 1, : H // 2])
+        assert torch.equal(last[row, H // 2 :], outputs[row, 0, H // 2 :])
+
+
+def test_select_takes_rows_in_order():
+    state = (torch.arange(L * B * H).view(L, B, H), torch.zeros(L, B, H))
+    chosen = select(state, torch.tensor([2, 0]))
+    assert torch.equal(chosen[0], state[0][:, [2, 0]])
+    assert tuple(chosen[1].shape) == (L, 2, H)
+
+
+@pytest.mark.parametrize("name", INITIALIZATIONS)
+def test_initializations_have_the_spread_that_their_papers_give(name):
+    rows, columns = 300, 200
+    weight = torch.empty(rows, columns)
+    INITIALIZATIONS[name](weight)
+    expected = {
+        "xavier": (2 / (rows + columns)) ** 0.5,
+        "he": (2 / columns) ** 0.5,
+        "lecun": (1 / columns) ** 0.5,
+        "orthogonal": (1 / rows) ** 0.5,  # orthonormal columns
+        "gaussian": 0.01,
+        "uniform": 0.08 / 3**0.5,
+    }[name]
+    assert float(weight.std()) == pytest.approx(expected, rel=0.03)
+
+
+def test_every_gate_starts_orthogonal_and_the_forget_gate_open():
+    layer = Recurrent("lstm", E, H)
+    initialize(layer, "xavier", "orthogonal", forget_bias=1.5)
+    for gate in torch.split(layer.cell.weight_hh_l0.detach(), H):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(H), atol=1e-5, rtol=0)
+    bias = (layer.cell.bias_ih_l0 + layer.cell.bias_hh_l0).detach()
+    assert torch.equal(bias, torch.tensor([0.0] * H + [1.5] * H + [0.0] * 2 * H))
+
+
+def test_dropout_stands_between_layers_only():
+    stack = Stack("gru", E, H, 1, both=True, dropout=0.9, residual=False)
+    inputs = torch.randn(B, S, E)
+    assert isinstance(stack.dropout, nn.Dropout)
+    torch.testing.assert_close(stack(inputs, LENGTHS), stack.eval()(inputs, LENGTHS))
