@@ -148,6 +148,9 @@ class TrainConfig(Section):
     momentum: float = setting(0.9, "momentum of sgd", minimum=0, maximum=1)
     weight_decay: float = setting(0.0, "weight decay", minimum=0)
     warmup_steps: int = setting(0, "updates over which the learning rate rises", minimum=0)
+    decay: Literal["none", "linear", "cosine"] = setting(
+        "none", "fall of the learning rate to 0 over the whole training, besides plateaus"
+    )
     plateau_factor: float = setting(
         0.5, "learning-rate factor on a plateau; 1: never", minimum=1e-6, maximum=1
     )

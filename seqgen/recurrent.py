@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqgen.gru import GRU
+
 State = tuple[Tensor, ...]  # (hidden, memory cell) for LSTM, (hidden,) otherwise; each [L, N, H]
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
@@ -36,6 +38,10 @@ class Recurrent(nn.Module):
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Outputs [B, T, H] and the state [1, B, H] after the last step."""
+        if isinstance(self.cell, nn.GRU) and torch.is_grad_enabled() and not inputs.is_cuda:
+            first = state[0][0] if state else inputs.new_zeros(len(inputs), self.cell.hidden_size)
+            outputs = GRU.apply(inputs, first, *self.cell.all_weights[0])  # type: ignore[no-untyped-call]
+            return outputs, (outputs[None, :, -1],)
         outputs, ended = self.cell(inputs, self._unwrapped(state))
         return outputs, ended if self.parts == 2 else (ended,)
 

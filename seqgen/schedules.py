@@ -17,6 +17,11 @@ def linear(time: float) -> float:
     return max(1.0 - time, 0.0)
 
 
+def cosine(time: float) -> float:
+    """Half a wave from 1 to 0, after Loshchilov and Hutter (2017, arXiv 1608.03983)."""
+    return (1.0 + math.cos(math.pi * min(time, 1.0))) / 2
+
+
 def exponential(time: float) -> float:
     """0.01 ** time: 1 at time 0, 0.1 at time 1/2, 0.01 at time 1."""
     return float(LEFT**time)
@@ -58,6 +63,13 @@ def teacher_forcing(
         return floor + (start - floor) * shape(time)
 
     return ratio
+
+
+def decay(kind: str, warmup_steps: float, last: float) -> Schedule:
+    """The factor of update 1, 2, ..., `last`: 1 until the warm-up is over, then the shape to 0."""
+    shape = {"none": constant, "linear": linear, "cosine": cosine}[kind]
+    span = max(last - warmup_steps, 1.0)
+    return lambda update: shape(max(update - 1 - warmup_steps, 0.0) / span)
 
 
 def warmup(steps: float) -> Schedule:

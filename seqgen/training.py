@@ -19,7 +19,7 @@ from seqgen.evaluation import evaluate, write
 from seqgen.journal import Journal
 from seqgen.progress import Reporter, Silent, reporter
 from seqgen.sampling import Forcing
-from seqgen.schedules import teacher_forcing, warmup
+from seqgen.schedules import decay, teacher_forcing, warmup
 from seqgen.start import METRICS_FILE, Start, begin, opened, over
 from seqgen.translator import Translator
 from seqgen.updates import Interval, Update, update
@@ -279,8 +279,10 @@ class Training:
 
     def _rate(self) -> float:
         settings = self.config.train
-        ramp = warmup(settings.warmup_steps)(self.progress.step + 1)
-        return settings.learning_rate * ramp * self.progress.scale
+        number = self.progress.step + 1
+        ramp = warmup(settings.warmup_steps)(number)
+        fall = decay(settings.decay, settings.warmup_steps, self.last)(number)
+        return settings.learning_rate * ramp * fall * self.progress.scale
 
     def _forcing(self) -> Forcing:
         sampling = self.config.sampling

@@ -108,3 +108,21 @@ def test_dropout_stands_between_layers_only():
     inputs = torch.randn(B, S, E)
     assert isinstance(stack.dropout, nn.Dropout)
     torch.testing.assert_close(stack(inputs, LENGTHS), stack.eval()(inputs, LENGTHS))
+
+
+def test_the_gru_of_the_cpu_is_the_gru_of_torch():
+    torch.manual_seed(2)
+    layer = Recurrent("gru", E, H).double()
+    inputs = torch.randn(B, S, E, dtype=torch.double, requires_grad=True)
+    state = torch.randn(1, B, H, dtype=torch.double, requires_grad=True)
+    results = []
+    for run in (lambda: layer(inputs, (state,)), lambda: layer.cell(inputs, state)):
+        layer.zero_grad()
+        inputs.grad = state.grad = None
+        outputs, ended = run()
+        ended = ended[0] if isinstance(ended, tuple) else ended
+        (outputs.sin().sum() + 3 * ended.cos().sum()).backward()
+        gradients = [weight.grad for weight in (inputs, state, *layer.parameters())]
+        results.append((outputs.detach(), ended.detach(), gradients))
+    assert not torch.equal(results[0][2][0], torch.zeros_like(inputs))
+    torch.testing.assert_close(results[0], results[1])
