@@ -8,7 +8,7 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import Field, asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -81,6 +81,9 @@ class ModelConfig(Section):
     bridge: Literal["last", "mean", "zero"] = setting(
         "last", "what the decoder starts from: last encoder states, their mean, or zeros"
     )
+    lexical: bool = setting(
+        False, "attend to the source embeddings beside the states: learns to copy sooner"
+    )
     residual: bool = setting(False, "add each layer's input to its output, from the second on")
     dropout: float = setting(
         0.2, "dropout on embeddings, between layers and before the output", minimum=0, maximum=0.95
@@ -100,6 +103,11 @@ class ModelConfig(Section):
         super().__post_init__()
         if self.bidirectional and self.hidden % 2:
             raise ConfigError(f"model.hidden must be even, half per direction; got {self.hidden}")
+        if self.lexical and self.attention in ("dot", "scaled_dot"):
+            raise ConfigError(
+                f"model.attention = {self.attention!r} compares equal widths, which model.lexical "
+                f"makes unequal; general attention takes both"
+            )
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ class TrainConfig(Section):
     )
     optimizer: Literal["adam", "adamw", "rmsprop", "adagrad", "sgd"] = setting("adam", "optimizer")
     learning_rate: float = setting(1e-3, "learning rate", minimum=0, flags=("--lr",))
+    beta2: float = setting(0.999, "memory of Adam's second moment", minimum=0, maximum=0.999999)
     momentum: float = setting(0.9, "momentum of sgd", minimum=0, maximum=1)
     weight_decay: float = setting(0.0, "weight decay", minimum=0)
     warmup_steps: int = setting(0, "updates over which the learning rate rises", minimum=0)

@@ -44,13 +44,19 @@ class Encoder(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.mean = config.bridge == "mean"
+        # Source embeddings as part of what attention averages, so that a word can be copied or
+        # looked up without passing through the states: after Nguyen and Chiang (2018), section 4.
+        self.lexical = config.lexical
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """States [B, S, D], zero on padding, and their summary [B, D]."""
-        states = self.stack(self.dropout(self.embedding(source)), lengths)
+        """States [B, S, D], zero on padding, and the summary [B, H] of the recurrent ones."""
+        embedded = self.dropout(self.embedding(source))
+        states = self.stack(embedded, lengths)
         if self.mean:
-            return states, states.sum(1) / lengths.to(states.device)[:, None]
-        return states, self.stack.last(states, lengths)
+            summary = states.sum(1) / lengths.to(states.device)[:, None]
+        else:
+            summary = self.stack.last(states, lengths)
+        return torch.cat([states, embedded], dim=-1) if self.lexical else states, summary
 
 
 class Bridge(nn.Module):
@@ -83,11 +89,12 @@ class Decoder(nn.Module):
         super().__init__()
         hidden = config.hidden
         self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
-        widths = [config.embedding] + [2 * hidden] * (config.layers - 1)
+        memory = hidden + config.embedding * config.lexical
+        widths = [config.embedding] + [hidden + memory] * (config.layers - 1)
         self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
-        self.attention: Attention = ATTENTIONS[config.attention](hidden, hidden)
+        self.attention: Attention = ATTENTIONS[config.attention](hidden, memory)
         readout = hidden if config.tie == "none" else config.embedding
-        self.readout = nn.Linear(2 * hidden, readout)
+        self.readout = nn.Linear(hidden + memory, readout)
         self.output = nn.Linear(readout, vocabulary)
         self.dropout = nn.Dropout(config.dropout)
         self.residual = config.residual
@@ -100,7 +107,7 @@ class Decoder(nn.Module):
         first, ended = self.layers[0](self.dropout(self.embedding(inputs)), _layer(state, 0))
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights = self.attention(queries, memory)
-        context = contexts.reshape(first.shape)
+        context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
         for number, layer in enumerate(self.layers[1:], start=1):
             below = self.dropout(torch.cat([hidden, context], dim=-1))

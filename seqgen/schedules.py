@@ -1,5 +1,6 @@
 """Pure functions of the step: a schedule has no memory, so that resuming needs the step alone."""
 
+import math
 from collections.abc import Callable
 
 Schedule = Callable[[float], float]

@@ -134,11 +134,12 @@ def begin(config: Config, run: Path, say: Say, pause: Callable[[], None]) -> Sta
 def make_optimizer(model: torch.nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of the settings over all weights; the loop sets its learning rate."""
     weights, rate, decay = model.parameters(), settings.learning_rate, settings.weight_decay
+    betas = (0.9, settings.beta2)
     match settings.optimizer:
         case "adam":
-            return torch.optim.Adam(weights, rate, weight_decay=decay, fused=True)
+            return torch.optim.Adam(weights, rate, betas, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(weights, rate, betas, weight_decay=decay, fused=True)
         case "rmsprop":
             return torch.optim.RMSprop(weights, rate, weight_decay=decay)
         case "adagrad":

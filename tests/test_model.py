@@ -79,8 +79,9 @@ def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_beam_of_rows_shares_one_memory(cell):
-    model, given = network(cell, layers=3), batch()
+@pytest.mark.parametrize("lexical", [True, False])
+def test_a_beam_of_rows_shares_one_memory(cell, lexical):
+    model, given = network(cell, layers=3, lexical=lexical), batch()
     memory, state = model.encode(given.source, given.source_lengths)
     rows = torch.tensor([0, 0, 1, 1, 2, 2])
     ids = torch.tensor([4, 5, 6, 7, 8, 9])

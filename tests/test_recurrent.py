@@ -110,19 +110,25 @@ def test_dropout_stands_between_layers_only():
     torch.testing.assert_close(stack(inputs, LENGTHS), stack.eval()(inputs, LENGTHS))
 
 
-def test_the_gru_of_the_cpu_is_the_gru_of_torch():
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_kernels_of_the_cpu_are_the_layers_of_torch(cell):
     torch.manual_seed(2)
-    layer = Recurrent("gru", E, H).double()
+    layer = Recurrent(cell, E, H).double()
     inputs = torch.randn(B, S, E, dtype=torch.double, requires_grad=True)
-    state = torch.randn(1, B, H, dtype=torch.double, requires_grad=True)
+    state = [torch.randn(1, B, H, dtype=torch.double, requires_grad=True)
+             for _ in range(parts(cell))]  # fmt: skip
+    given = tuple(state) if cell == "lstm" else state[0]
     results = []
-    for run in (lambda: layer(inputs, (state,)), lambda: layer.cell(inputs, state)):
-        layer.zero_grad()
-        inputs.grad = state.grad = None
+    for run in (lambda: layer(inputs, tuple(state)), lambda: layer.cell(inputs, given)):
+        leaves = [inputs, *state, *layer.parameters()]
+        for leaf in leaves:
+            leaf.grad = None
         outputs, ended = run()
-        ended = ended[0] if isinstance(ended, tuple) else ended
-        (outputs.sin().sum() + 3 * ended.cos().sum()).backward()
-        gradients = [weight.grad for weight in (inputs, state, *layer.parameters())]
-        results.append((outputs.detach(), ended.detach(), gradients))
-    assert not torch.equal(results[0][2][0], torch.zeros_like(inputs))
+        ended = ended if isinstance(ended, tuple) else (ended,)
+        loss = outputs.sin().sum() + sum(
+            3 * n * part.cos().sum() for n, part in enumerate(ended, 1)
+        )
+        loss.backward()
+        results.append((outputs.detach(), [leaf.grad for leaf in leaves]))
+    assert all(gradient.any() for gradient in results[0][1])
     torch.testing.assert_close(results[0], results[1])
