@@ -18,8 +18,9 @@ class Journal:
         """Go on after the first `length` bytes; what a killed run wrote beyond them is cut."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("r+b" if path.exists() else "w+b")
-        self._file.truncate(length)
-        self._file.seek(0, 2)
+        if self._file.seek(0, 2) > length:
+            self._file.truncate(length)
+            self._file.seek(length)
         self._board = _summary_writer(path.parent) if tensorboard else None
 
     def write(self, record: Mapping[str, Any]) -> None:

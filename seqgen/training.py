@@ -93,12 +93,13 @@ class Training:
     def go(self) -> Outcome:
         """The loop: updates, and between them logs, validations and checkpoints."""
         settings, progress = self.config.train, self.progress
-        if progress.finished:
+        if progress.finished and over(progress, settings):
             self.report.say(
                 f"finished    {self.run} after step {progress.step:,}; --overwrite "
                 f"trains it afresh, --epochs goes on"
             )
             return Outcome(self.run, True, progress.step, {})
+        progress.finished = False  # the settings may ask for more than they did
         self.model.train()
         while not over(progress, settings):
             updates = self.batches.updates(progress.epoch, settings.accumulate)

@@ -22,3 +22,7 @@ import pytest
 def _cache_is_removed() -> Iterator[None]:
     yield
     shutil.rmtree(os.environ["SEQGEN_CACHE"], ignore_errors=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite-golden", action="store_true", help="write golden files anew")

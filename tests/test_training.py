@@ -1,0 +1,376 @@
+"""Runs: they learn, resume to the bit, stop when asked, and count every token once."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import toy
+from seqgen import training
+from seqgen.batching import Batch, Encoded
+from seqgen.checkpoint import checkpoints, damage
+from seqgen.config import TrainConfig
+from seqgen.decoding import padded
+from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingError
+from seqgen.metrics import METRICS
+from seqgen.model import build
+from seqgen.progress import Silent
+from seqgen.sampling import GOLD
+from seqgen.start import make_optimizer
+from seqgen.updates import update
+from seqgen.vocabulary import BOS, EOS
+
+CLOCK = {"tokens_per_second"}
+GOLDEN = Path(__file__).parent / "golden" / "loss_curve.json"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return toy.write_pairs(tmp_path_factory.mktemp("toy"))
+
+
+def run(config, folder, **options):
+    return training.train(config, folder, report=Silent(), **options)
+
+
+def after(steps):
+    """A stop that is asked for once so many updates have been made."""
+    asked = iter([False] * steps)
+    return lambda: next(asked, True)
+
+
+def state(folder):
+    """Everything a run ends with that is no clock reading."""
+    found = {}
+    newest = checkpoints(folder)[-1]
+    for path in (folder / "model.safetensors", *sorted(newest.glob("*.safetensors"))):
+        for name, tensor in load_file(path).items():
+            found[f"{path.name} {name}"] = hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
+    progress = json.loads((newest / "progress.json").read_text())
+    found["progress"] = {name: value for name, value in progress.items()
+                         if name not in ("seconds", "log_bytes")}  # fmt: skip
+    return found
+
+
+def log(folder):
+    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [{name: value for name, value in json.loads(line).items() if name not in CLOCK}
+            for line in lines]  # fmt: skip
+
+
+def test_a_run_learns_to_reverse(tmp_path):
+    data = toy.write_pairs(tmp_path / "data", train=1400, held=60)
+    config = toy.config(
+        data, model__hidden=64, model__embedding=32, model__dropout=0.0, train__epochs=14,
+        train__batch_tokens=400, train__learning_rate=0.006,
+    )  # fmt: skip
+    outcome = run(config, tmp_path / "run")
+    assert outcome.finished
+    assert outcome.scores["exact"] >= 95
+    losses = [line["loss"] for line in log(tmp_path / "run") if "validation" not in line]
+    assert losses[-1] < losses[0] / 3
+
+
+STRICT = {
+    "train__accumulate": 2,
+    "train__plateau_patience": 0,
+    "train__patience": 3,
+    "train__epochs": 4,
+    "sampling__forcing_warmup": 0.5,
+    "sampling__forcing_floor": 0.3,
+    "sampling__feedback": "sample",
+    "model__layers": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A run that nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert run(toy.config(data, **STRICT), folder).finished
+    return folder
+
+
+def per_epoch(folder):
+    return next(line["step"] for line in log(folder) if line.get("validation"))
+
+
+@pytest.mark.parametrize("where", ["mid epoch 1", "epoch end", "mid epoch 2", "twice"])
+def test_resumed_equals_uninterrupted_to_the_bit(where, data, whole, tmp_path):
+    config, epoch = toy.config(data, **STRICT), per_epoch(whole)
+    assert epoch >= 4
+    stops = {"mid epoch 1": [1], "epoch end": [epoch - 1], "mid epoch 2": [epoch + 1],
+             "twice": [2, 3]}[where]  # fmt: skip
+    folder = tmp_path / "run"
+    for steps in stops:
+        outcome = run(config, folder, stop=_counting(steps))
+        assert not outcome.finished
+    assert run(config, folder).finished
+    assert state(folder) == state(whole)
+    assert log(folder) == log(whole)
+
+
+def _counting(steps):
+    """Asked once an update, and now and then before the first."""
+    asked = {"updates": 0}
+    real = training.Training._update
+
+    def stop():
+        return asked["updates"] > steps
+
+    def counted(self, group):
+        asked["updates"] += 1
+        return real(self, group)
+
+    training.Training._update = counted
+    return stop
+
+
+@pytest.fixture(autouse=True)
+def _unpatched():
+    real = training.Training._update
+    yield
+    training.Training._update = real
+
+
+def test_what_a_killed_run_wrote_after_its_checkpoint_is_forgotten(data, whole, tmp_path):
+    config, folder = toy.config(data, **STRICT), tmp_path / "run"
+    run(config, folder, stop=_counting(2))
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 99, "lo')
+    (folder / "training" / ".step-00000009.draft").mkdir()
+    assert run(config, folder).finished
+    assert state(folder) == state(whole)
+    assert log(folder) == log(whole)
+
+
+def test_every_sentence_is_seen_once_an_epoch_over_interruptions(data, tmp_path, monkeypatch):
+    seen = []
+    real = Encoded.batch
+
+    def batch(self, sentences):
+        if len(self) == 200:  # the training data
+            seen.extend(int(one) for one in sentences)
+        return real(self, sentences)
+
+    monkeypatch.setattr(Encoded, "batch", batch)
+    config, folder = toy.config(data, train__epochs=2), tmp_path / "run"
+    for steps in (2, 4, 1):
+        assert not run(config, folder, stop=_counting(steps)).finished
+    assert run(config, folder).finished
+    assert len(seen) == 400
+    assert sorted(seen[:200]) == sorted(seen[200:]) == list(range(200))
+    assert seen[:200] != seen[200:]
+
+
+def test_the_same_seed_gives_the_golden_curve(data, tmp_path, request):
+    config = toy.config(data, train__max_steps=20, train__log_every=1, train__epochs=9)
+    curves = []
+    for name in ("one", "two"):
+        run(config, tmp_path / name)
+        curves.append([line["loss"] for line in log(tmp_path / name) if "validation" not in line])
+    assert len(curves[0]) == 20
+    assert curves[0] == curves[1]
+    if request.config.getoption("--rewrite-golden"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps(curves[0], indent=1) + "\n")
+    assert curves[0] == pytest.approx(json.loads(GOLDEN.read_text()), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)]
+)
+def test_a_signal_finishes_the_step_saves_and_leaves(number, code, data, tmp_path):
+    # Another cache, so that nothing is ready before.
+    environment = {**os.environ, "SEQGEN_CACHE": str(tmp_path / "cache")}
+    command = [
+        sys.executable, "-m", "seqgen", "train", "--train-file", str(data / "train.tsv"),
+        "--validation-file", str(data / "validation.tsv"), "--units", "word", "--hidden", "16",
+        "--embedding", "12", "--batch-tokens", "100", "--epochs", "4000", "--patience", "0",
+        "--log-every", "1", "--threads", "1", "--output-dir", str(tmp_path / "run"),
+    ]  # fmt: skip
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    for line in child.stderr:
+        if line.startswith("epoch"):
+            break
+    child.send_signal(number)
+    rest = child.stderr.read()
+    child.stderr.close()
+    assert child.wait(timeout=30) == code, rest
+    saved = checkpoints(tmp_path / "run")
+    assert saved
+    assert [damage(path) for path in saved] == [None] * len(saved)
+    assert not list((tmp_path / "run" / "training").glob(".step*"))
+
+
+def test_asked_to_stop_while_the_data_are_read(data, tmp_path):
+    outcome = run(toy.config(data, train__seed=77), tmp_path / "run", stop=lambda: True)
+    assert (outcome.finished, outcome.steps) == (False, 0)
+    assert run(toy.config(data, train__seed=77, train__max_steps=2), tmp_path / "run").finished
+
+
+def test_a_finished_run_is_left_as_it_is(data, whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
+    started = time.monotonic()
+    outcome = run(toy.config(data, **STRICT), whole)
+    assert outcome.finished
+    assert time.monotonic() - started < 20
+    unchanged = {"model.safetensors", "metrics.jsonl", "README.md", "progress.json"}
+    for path, changed in before.items():
+        if path.name in unchanged:
+            assert path.stat().st_mtime_ns == changed, path
+
+
+def test_overwrite_starts_afresh_and_leaves_what_is_not_ours(data, tmp_path):
+    folder = tmp_path / "run"
+    run(toy.config(data, train__max_steps=4), folder)
+    (folder / "notes.txt").write_text("mine")
+    outcome = run(toy.config(data, train__max_steps=2, model__hidden=18), folder, overwrite=True)
+    assert outcome.steps == 2
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model__hidden": 18}, r"begun with other settings \(model\.hidden: 16 -> 18\); --over"),
+        ({"train__seed": 5}, r"begun with other settings \(train\.seed: 1 -> 5\); --overwrite"),
+        ({"tokenizer__units": "char"}, r"\(tokenizer\.units: 'word' -> 'char'\); --overwrite"),
+    ],
+)
+def test_another_model_is_not_resumed(change, message, data, tmp_path):
+    run(toy.config(data, train__max_steps=2), tmp_path / "run")
+    with pytest.raises(CheckpointError, match=message):
+        run(toy.config(data, train__max_steps=2, **change), tmp_path / "run")
+
+
+def test_other_data_are_not_resumed_and_other_rates_are_said(data, tmp_path):
+    copy = shutil.copytree(data, tmp_path / "copy")
+    folder = tmp_path / "run"
+    run(toy.config(copy, train__max_steps=2), folder)
+    said = []
+    report = Silent()
+    report.say = said.append
+    changed = toy.config(copy, train__max_steps=3, train__learning_rate=0.001)
+    assert training.train(changed, folder, report=report).steps == 3
+    assert "changed     train.learning_rate: 0.004 -> 0.001" in said
+    with (copy / "train.tsv").open("a") as file:
+        file.write("a a a\ta a a\n")
+    with pytest.raises(CheckpointError, match=r"trained on other pairs than .* holds now"):
+        run(changed, folder)
+
+
+def test_a_folder_that_is_no_run_is_not_written_to(data, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"holds files, but no run; --output-dir names"):
+        run(toy.config(data), tmp_path)
+    with pytest.raises(CheckpointError, match=r"is a file; --output-dir names another place$"):
+        run(toy.config(data), tmp_path / "thesis.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_two_runs_cannot_share_a_folder(data, tmp_path):
+    from filelock import FileLock
+
+    (tmp_path / "run" / "training").mkdir(parents=True)
+    with (
+        FileLock(tmp_path / "run" / "training" / ".lock"),
+        pytest.raises(CheckpointError, match=r"another process trains there; wait for it"),
+    ):
+        run(toy.config(data), tmp_path / "run")
+
+
+def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
+    config = toy.config(data, train__learning_rate=1e38, train__clip_norm=0.0)
+    with pytest.raises(TrainingError, match=r"at step \d+; .*lower --learning-rate$"):
+        run(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "adagrad", "sgd"])
+def test_every_optimizer_resumes_to_the_bit(optimizer, data, tmp_path):
+    config = toy.config(data, train__optimizer=optimizer, train__max_steps=5)
+    run(config, tmp_path / "one")
+    run(config, tmp_path / "two", stop=_counting(2))
+    run(config, tmp_path / "two")
+    assert state(tmp_path / "one") == state(tmp_path / "two")
+
+
+@pytest.mark.parametrize("metric", ["accuracy", *METRICS])
+def test_every_metric_can_decide(metric, data, tmp_path):
+    run(toy.config(data, train__max_steps=2, train__metric=metric), tmp_path / "run")
+    (line,) = (line for line in log(tmp_path / "run") if line.get("validation"))
+    assert line["best"]
+    assert metric in line
+
+
+def test_an_unknown_device_is_an_error(data, tmp_path):
+    with pytest.raises(ConfigError, match=r"'gpu' names no device; it takes auto, cpu"):
+        run(toy.config(data, train__device="gpu"), tmp_path / "run")
+
+
+def test_only_a_few_files_are_written_and_none_is_a_pickle(whole):
+    allowed = {"config.json", "tokenizer.model", "model.safetensors", "README.md", "training",
+               "metrics.jsonl", "eval_results.json", "generated_predictions.txt"}  # fmt: skip
+    assert {path.name for path in whole.iterdir()} == allowed
+    files = [path for path in whole.rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        assert path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04"), path
+
+
+def network():
+    torch.manual_seed(4)
+    return build(toy.config(Path(), model__dropout=0.0).model, 13, 13).double().train()
+
+
+def batch(rows):
+    source, lengths = padded([[*row, EOS] for row in rows])
+    target, _ = padded([[BOS, *row[::-1], EOS] for row in rows])
+    return Batch(source, lengths, target, sum(len(row) + 1 for row in rows))
+
+
+ROWS = [[4 + (3 * n + m) % 9 for m in range(1 + n)] for n in range(7)]
+
+
+@pytest.mark.parametrize("sizes", [[1, 6], [3, 3, 1]])
+def test_grouping_does_not_change_the_update(sizes):
+    results = []
+    for split in ([7], sizes):
+        model, rows = network(), iter(ROWS)
+        group = [batch([next(rows) for _ in range(size)]) for size in split]
+        settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
+        done = update(model, group, make_optimizer(model, settings), GOLD, settings)
+        results.append([done.nats, done.norm, *(weight.detach() for weight in model.parameters())])
+        assert done.tokens == sum(len(row) + 1 for row in ROWS)
+    torch.testing.assert_close(results[0], results[1])
+
+
+@pytest.mark.parametrize(("norm", "value"), [(0.01, 0.0), (0.0, 1e-4), (0.0, 0.0)])
+def test_clipping_bounds_the_step(norm, value):
+    model = network()
+    before = [weight.detach().clone() for weight in model.parameters()]
+    settings = TrainConfig(optimizer="sgd", momentum=0.0, learning_rate=1.0, clip_norm=norm,
+                           clip_value=value)  # fmt: skip
+    done = update(model, [batch(ROWS)], make_optimizer(model, settings), GOLD, settings)
+    moves = [after.detach() - one for after, one in zip(model.parameters(), before, strict=True)]
+    length = float(torch.cat([move.flatten() for move in moves]).norm())
+    assert float(done.norm) > 0.1, "what is logged is the norm before clipping"
+    if norm:
+        assert length == pytest.approx(norm, rel=1e-3)
+    if value:
+        assert max(float(move.abs().max()) for move in moves) == pytest.approx(value)
+    if not norm and not value:
+        assert length == pytest.approx(float(done.norm))
+
+
+def test_errors_are_ours():
+    assert issubclass(TrainingError, SeqgenError)
