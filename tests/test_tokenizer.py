@@ -1,0 +1,121 @@
+"""Text to ids and back: nothing is lost, nothing crashes, the same data give the same file."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import toy
+from seqgen import tokenizer
+from seqgen.config import TokenizerConfig
+from seqgen.errors import ConfigError, ModelError
+from seqgen.tokenizer import Tokenizer, encodable
+from seqgen.vocabulary import EOS, UNK
+
+PAIRS = [(f"{n} {source} é", f"{target} 日本 🙂") for n, (source, target) in
+         enumerate(toy.pairs(300, longest=9))]  # fmt: skip
+UNITS = ("unigram", "bpe", "char", "word")
+
+
+def trained(**values):
+    return tokenizer.train(lambda: iter(PAIRS), len(PAIRS), TokenizerConfig(**values))
+
+
+@pytest.fixture(scope="module")
+def joint():
+    return trained().source
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("joined", [True, False])
+def test_covered_text_comes_back(units, joined):
+    both = trained(units=units, joint=joined)
+    assert (both.source is both.target) == joined
+    for side, texts in zip(both, zip(*PAIRS, strict=True), strict=True):
+        assert side.decode(side.encode(texts)) == list(texts)
+        assert all(min(ids) > EOS for ids in side.encode(texts))
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text())
+def test_any_text_comes_back_by_bytes(joint, text):
+    # U+2581 is how SentencePiece writes a space.
+    expected = encodable(text).replace("\u2581", " ")
+    assert joint.decode(joint.encode([text])) == [expected]
+
+
+def test_surrogates_become_replacement_characters(joint):
+    text = "a\udcffb"
+    assert joint.decode(joint.encode([text])) == ["a\ufffdb"]
+
+
+@pytest.mark.parametrize("typed", ["<s>", "</s>", "<pad>", "<unk>", "<0x41>"])
+def test_special_pieces_typed_by_a_user_stay_text(joint, typed):
+    (ids,) = joint.encode([typed])
+    assert min(ids) > EOS
+    assert joint.decode([ids]) == [typed]
+
+
+def test_digits_are_pieces_of_their_own(joint):
+    assert [piece for piece in joint.pieces(joint.encode(["a 1984"])[0]) if piece.isdigit()] == list(
+        "1984"
+    )
+
+
+def test_words_without_a_piece_are_unknown():
+    assert UNK in trained(units="word").source.encode(["zebra"])[0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text(alphabet="ab é日🙂𝄞\u0301", max_size=12))
+def test_prefixes_grow_and_hold_back_half_characters(joint, text):
+    (ids,) = joint.encode([text])
+    grown = [joint.prefix(ids[:end]) for end in range(len(ids) + 1)]
+    for before, after in zip(grown, grown[1:], strict=False):
+        assert after.startswith(before)
+    assert grown[-1] == text
+    assert all("\ufffd" not in one for one in grown)
+
+
+def test_the_same_data_give_the_same_file_on_one_processor_and_on_two():
+    code = (
+        "import hashlib, sys; sys.path.insert(0, 'tests'); import test_tokenizer as t;"
+        "print(hashlib.sha256(t.trained(units='unigram').source.model).hexdigest())"
+    )
+    here = hashlib.sha256(trained().source.model).hexdigest()
+    pins = [["taskset", "-c", "0"], []] if shutil.which("taskset") else [[]]
+    for pin in pins:
+        done = subprocess.run([*pin, sys.executable, "-c", code], capture_output=True, text=True,
+                              check=True)  # fmt: skip
+        assert done.stdout.strip() == here
+
+
+def test_a_vocabulary_that_the_data_cannot_fill_is_an_error():
+    message = r"^tokenizer\.vocabulary = 9000 does not fit both sides of the data: .*; 0 finds a size$"
+    with pytest.raises(ConfigError, match=message):
+        trained(vocabulary=9000)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"no model", None])
+def test_a_broken_file_is_an_error(content, joint, tmp_path):
+    content = joint.model[:100] if content is None else content
+    (tmp_path / tokenizer.JOINT).write_bytes(content)
+    with pytest.raises(ModelError, match=r"tokenizer\.model: cannot be read as a tokenizer: "):
+        tokenizer.load(tmp_path)
+    with pytest.raises(ValueError, match=r"no SentencePiece model|has \d+ pieces"):
+        Tokenizer(content)
+
+
+def test_a_missing_or_foreign_tokenizer_is_an_error(tmp_path):
+    with pytest.raises(ModelError, match=r"tokenizer\.source\.model: cannot be read"):
+        tokenizer.load(tmp_path)
+    both = trained(units="char")
+    for name, content in both.files().items():
+        (tmp_path / name).write_bytes(content)
+    assert tokenizer.load(tmp_path, both.sha256).sha256 == both.sha256
+    with pytest.raises(ModelError, match=r"is not the one the model was trained with; copy"):
+        tokenizer.load(tmp_path, "0" * 64)

@@ -1,0 +1,227 @@
+"""Texts to texts: nothing depends on neighbours, nothing is lost, nothing crashes."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+import toy
+from seqgen import decoding, training
+from seqgen.config import DecodeConfig
+from seqgen.errors import ModelError
+from seqgen.progress import Silent
+from seqgen.segments import segments
+from seqgen.translator import Translator
+
+TEXTS = [source for source, _ in toy.pairs(60, seed=9, longest=8)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model that has half learned to reverse, over pieces and bytes."""
+    path = tmp_path_factory.mktemp("model")
+    data = toy.write_pairs(path / "data", train=600)
+    config = toy.config(data, tokenizer__units="unigram", model__hidden=32, model__embedding=24,
+                        model__layers=2, train__epochs=8)  # fmt: skip
+    training.train(config, path / "run", report=Silent())
+    return path / "run"
+
+
+@pytest.fixture(scope="module")
+def translator(folder):
+    return Translator.from_pretrained(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def exact(folder):
+    """The same model in double precision."""
+    loaded = Translator.from_pretrained(folder, device="cpu")
+    loaded.model.double()
+    return loaded
+
+
+@pytest.mark.parametrize("beam", [1, 2, 5, 8])
+def test_a_text_does_not_depend_on_its_neighbours(beam, exact):
+    wanted = DecodeConfig(beam_size=beam, nbest=min(beam, 3), batch_size=64)
+    together = exact.hypotheses(TEXTS, wanted)
+    for order in (TEXTS[::-1], TEXTS[::2]):
+        for size in (1, 7):
+            found = dict(zip(order, exact.hypotheses(order, replace(wanted, batch_size=size)),
+                             strict=True))  # fmt: skip
+            for text, row in zip(TEXTS, together, strict=True):
+                for one, other in zip(row, found.get(text, row), strict=True):
+                    assert (one.text, one.tokens, one.cut) == (other.text, other.tokens, other.cut)
+                    assert one.score == pytest.approx(other.score, abs=1e-10)
+
+
+@pytest.mark.parametrize("beam", [1, 5])
+def test_texts_are_equal_in_single_precision_too(beam, translator):
+    wanted = DecodeConfig(beam_size=beam)
+    whole = translator.translate(TEXTS, settings=wanted)
+    assert translator.translate(TEXTS[::-1], settings=replace(wanted, batch_size=3)) == whole[::-1]
+    assert [translator.translate([text], beam)[0] for text in TEXTS] == whole
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_the_score_of_every_hypothesis_is_its_forced_score(beam, exact):
+    wanted = DecodeConfig(beam_size=beam, nbest=beam)
+    rows = exact.hypotheses(TEXTS[:20], wanted)
+    pairs = [(text, one) for text, row in zip(TEXTS, rows, strict=False) for one in row
+             if not one.cut and exact.tokenizers.target.encode([one.text])[0]]  # fmt: skip
+    assert len(pairs) >= 15
+    scored = exact.score([text for text, _ in pairs], [one.text for _, one in pairs])
+    compared = 0
+    for (_, one), forced in zip(pairs, scored, strict=True):
+        if one.tokens == forced.tokens:  # the search may spell a text in other pieces
+            compared += 1
+            assert one.score == pytest.approx(forced.score, abs=1e-9)
+            assert one.token_scores == pytest.approx(forced.token_scores, abs=1e-9)
+    assert compared >= 10
+
+
+def test_lines_keep_their_number_and_order_and_blank_ones_stay(translator):
+    texts = ["a b", "", "   ", "\t", "c d e", "a b"]
+    found = translator.translate(texts)
+    assert len(found) == len(texts)
+    assert found[1:4] == ["", "", ""]
+    assert found[0] == found[5]
+    assert translator.translate([]) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.text(max_size=20), max_size=4))
+def test_any_text_in_gives_a_text_that_can_be_encoded(translator, texts):
+    found = translator.translate([*texts, "\udcff \x00 \u202e"])
+    assert len(found) == len(texts) + 1
+    for text in found:
+        text.encode("utf-8")
+
+
+def test_streamed_texts_are_prefixes_and_end_as_the_translation(translator):
+    for text in [*TEXTS[:10], "", "a 日本 🙂"]:
+        shown = list(translator.stream(text))
+        for before, after in zip(shown, shown[1:], strict=False):
+            assert after.startswith(before)
+        assert shown[-1] == translator.translate([text])[0]
+    assert any(len(list(translator.stream(text))) > 2 for text in TEXTS)
+    assert list(translator.stream("a b c", DecodeConfig(beam_size=3))) == [
+        translator.translate(["a b c"], beam_size=3)[0]
+    ]
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_saved_and_loaded_equals_itself(folder, translator, tmp_path):
+    saved = translator.save_pretrained(tmp_path / "saved")
+    loaded = Translator.from_pretrained(saved, device="cpu")
+    one, two = load_file(folder / "model.safetensors"), load_file(saved / "model.safetensors")
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert loaded.translate(TEXTS) == translator.translate(TEXTS)
+    assert {path.name for path in saved.iterdir()} == {
+        "config.json", "model.safetensors", "tokenizer.model", "README.md", "eval_results.json",
+        "generated_predictions.txt"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda tensors: tensors.pop("bridge.project.bias"), r"lacks the tensor bridge\.project\.bias"),
+        (lambda tensors: tensors.update(extra=torch.ones(2)), r"has a tensor extra, which this"),
+        (lambda tensors: tensors.update({"bridge.project.bias": torch.ones(3)}),
+         r"bridge\.project\.bias has the shape \[3\], but config\.json asks for \[128\]$"),
+    ],
+)  # fmt: skip
+def test_weights_that_do_not_fit_are_named(damage, message, folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    tensors = load_file(copy / "model.safetensors")
+    damage(tensors)
+    save_file(tensors, copy / "model.safetensors")
+    with pytest.raises(ModelError, match=message):
+        Translator.from_pretrained(copy)
+
+
+def test_missing_and_broken_models_are_errors(folder, tmp_path):
+    with pytest.raises(ModelError, match=r"is no model folder: it has no config\.json; train one"):
+        Translator.from_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"^some/name: is no folder here, and the Hub gave none"):
+        Translator.from_pretrained("some/name")
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"model\.safetensors: cannot be read as weights: "):
+        Translator.from_pretrained(copy)
+
+
+def test_samples_repeat_with_their_seed_and_do_not_see_neighbours(exact):
+    wanted = DecodeConfig(sample=True, nbest=3, sample_seed=5, temperature=1.3)
+    rows = exact.hypotheses(TEXTS, wanted)
+    assert [[one.text for one in row] for row in exact.hypotheses(TEXTS[::-1], wanted)] == [
+        [one.text for one in row] for row in rows[::-1]
+    ]
+    other = exact.hypotheses(TEXTS, replace(wanted, sample_seed=6))
+    assert [row[0].text for row in other] != [row[0].text for row in rows]
+    likeliest = replace(wanted, nbest=1, top_k=1)
+    assert exact.translate(TEXTS, settings=likeliest) == exact.translate(TEXTS)
+
+
+def test_the_coverage_penalty_is_its_formula(exact):
+    wanted = DecodeConfig(beam_size=4, nbest=4, length_penalty=0.6)
+    plain = {one.text: one for one in exact.hypotheses(["a b c d"], wanted)[0]}
+    ranked = exact.hypotheses(["a b c d"], replace(wanted, coverage_penalty=0.5))[0]
+    checked = 0
+    for one in ranked:
+        alignment = exact.alignment("a b c d", one.text)
+        if alignment.target != one.tokens or one.text not in plain:
+            continue
+        columns = [sum(row[place] for row in alignment.weights)
+                   for place in range(len(alignment.source))]  # fmt: skip
+        penalty = sum(torch.tensor(min(column, 1.0)).double().log().item() for column in columns)
+        assert one.ranked == pytest.approx(plain[one.text].ranked + 0.5 * penalty, abs=1e-6)
+        checked += 1
+    assert checked
+    assert [one.ranked for one in ranked] == sorted((one.ranked for one in ranked), reverse=True)
+
+
+def test_long_texts_are_split_where_sentences_end(translator):
+    side = translator.tokenizers.source
+    text = "a b c. d e f! g h a? b c"
+    assert segments(text, 1000, side) == [text]
+    parts = segments(text, side.count("a b c. d e f!") + 1, side)
+    assert parts[0] == "a b c. d e f!"
+    assert " ".join(parts) == text
+    unbroken = segments("a" * 100, 30, side)
+    assert "".join(unbroken) == "a" * 100
+    assert all(side.count(part) <= 31 for part in unbroken)
+    found = translator.translate([text, "a"], settings=DecodeConfig(max_input=20))
+    assert found[0] == " ".join(translator.translate(segments(text, 20, side)))
+    assert len(found) == 2
+
+
+def test_the_length_limit_cuts_and_says_so(translator):
+    (row,) = translator.hypotheses(["a b c d e f"], DecodeConfig(max_length=2))
+    assert row[0].cut
+    assert len(row[0].tokens) == 2
+    assert translator.limit(6, DecodeConfig(max_length=2)) == 2
+
+
+def test_alignments_are_distributions_over_the_source(translator):
+    alignment = translator.alignment("a b c", "c b a")
+    assert alignment.source[-1] == alignment.target[-1] == "</s>"
+    assert len(alignment.weights) == len(alignment.target)
+    for row in alignment.weights:
+        assert len(row) == len(alignment.source)
+        assert sum(row) == pytest.approx(1)
+
+
+def test_one_string_is_not_a_list_of_texts(translator):
+    with pytest.raises(TypeError, match="texts is one string; give a list of texts"):
+        translator.translate("a b")
+
+
+def test_padding_is_where_the_batch_ends():
+    ids, lengths = decoding.padded([[5, 6], [7]])
+    assert ids.tolist() == [[5, 6], [7, 0]]
+    assert lengths.tolist() == [2, 1]
