@@ -1,0 +1,81 @@
+"""Two processes make the update that one makes."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from seqgen import distributed
+
+CODE = """
+import sys
+import torch
+import test_training as t
+from seqgen import distributed
+from seqgen.batching import Budget, Encoded
+from seqgen.config import TrainConfig
+from seqgen.sampling import GOLD
+from seqgen.start import make_optimizer
+from seqgen.updates import update
+
+torch.set_num_threads(1)
+splits = [t.ROWS[:1], t.ROWS[1:]]  # the second rank has no share of the first batch
+with distributed.together(torch.device("cpu")):
+    model = t.network()
+    settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
+    optimizer = make_optimizer(model, settings)
+    for rows in splits:
+        share = rows[distributed.rank() :: distributed.world()]
+        group = [t.batch(share)] if share else []
+        done = update(model, group, optimizer, GOLD, settings)
+    if not distributed.rank():
+        torch.set_printoptions(precision=17)
+        from safetensors.torch import save_file
+        save_file({name: value.detach() for name, value in model.named_parameters()
+                   if not name.startswith("decoder.output.weight")}, sys.argv[1])
+"""
+
+
+def ran(world, path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(world):
+        environment = {**os.environ, "PYTHONPATH": "tests"}
+        if world > 1:
+            environment |= {"WORLD_SIZE": str(world), "RANK": str(rank), "LOCAL_RANK": str(rank),
+                            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
+        children.append(subprocess.Popen([sys.executable, "-c", CODE, str(path)], env=environment))
+    assert [child.wait(timeout=120) for child in children] == [0] * world
+
+
+def test_two_ranks_make_the_updates_of_one(tmp_path):
+    from safetensors.torch import load_file
+
+    for world in (1, 2):
+        ran(world, tmp_path / f"{world}.safetensors")
+    one, two = (load_file(tmp_path / f"{world}.safetensors") for world in (1, 2))
+    assert len(one) > 5
+    torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)
+
+
+def test_alone_there_is_one_rank_and_sums_are_what_they_are():
+    device = torch.device("cpu")
+    assert (distributed.rank(), distributed.world()) == (0, 1)
+    assert distributed.total(2.5, device) == 2.5
+    assert distributed.share([1.0, 2.0], device) == [1.0, 2.0]
+    distributed.wait()
+
+
+@pytest.mark.parametrize(("local", "device"), [("1", "cuda:1"), (None, "cuda")])
+def test_every_process_of_a_machine_takes_its_own_gpu(local, device, monkeypatch):
+    if local is None:
+        monkeypatch.delenv("LOCAL_RANK", raising=False)
+    else:
+        monkeypatch.setenv("LOCAL_RANK", local)
+    assert distributed.local_device("cuda") == device
+    assert distributed.local_device("cpu") == "cpu"
