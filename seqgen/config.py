@@ -339,17 +339,6 @@ def to_toml(config: Config) -> str:
     return "\n".join(lines)
 
 
-def differences(old: Config, new: Config) -> list[str]:
-    """One line a user setting that is not the same in both: `train.seed: 1 -> 2`."""
-    found = []
-    for section, item, _ in options():
-        before = getattr(getattr(old, section), item.name)
-        after = getattr(getattr(new, section), item.name)
-        if before != after:
-            found.append(f"{section}.{item.name}: {before!r} -> {after!r}")
-    return found
-
-
 def _merge(base: Config, values: Mapping[str, Any], where: str) -> Config:
     """`base` with the sections of `values` over it; an unknown name is an error."""
     sections = {}

@@ -40,8 +40,14 @@ def with_settings(command: Callable[..., Any], sections: Sequence[str]) -> Calla
 
 
 def resolve(given: Values, file: str = "", recipe: str = "", base: Config | None = None) -> Config:
-    """The settings of a command: flags over `--config` over `--recipe` over the defaults."""
+    """The settings of a command: flags over `--config` over `--recipe` over the defaults.
+
+    The embedded dataset has a recipe of its own, which serves where no other data are named.
+    """
     config = base or Config()
+    named = ("data.dataset", "data.train_file")
+    if base is None and not recipe and not file and not any(given.get(name) for name in named):
+        recipe = recipes.EMBEDDED
     if recipe:
         config = read_config(recipes.path(recipe), config)
     if file:

@@ -25,11 +25,9 @@ class LSTM(Function):
         inputs: Tensor,
         hidden: Tensor,
         cell: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor,
-        bias_hh: Tensor,
+        *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
         steps = inputs.transpose(0, 1).contiguous()  # [T, B, I]
         width = hidden.shape[-1]
         gates = torch.addmm(bias_ih + bias_hh, steps.flatten(0, 1), weight_ih.t())

@@ -190,6 +190,7 @@ def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -
 
 
 def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
+    source = model.encoder.embedding
     for module in model.modules():
         if isinstance(module, Recurrent):
             initialize(
@@ -200,8 +201,10 @@ def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            # Of the size that lets a tied output projection start near a uniform softmax.
-            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim))
+            # Embeddings far apart are told apart early. One that is the output projection as well
+            # has to be small, or the first softmax would be far from uniform.
+            tied = config.tie == "all" or (config.tie == "target" and module is not source)
+            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim) if tied else 1.0)
             nn.init.zeros_(module.weight[PAD])
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from seqgen.errors import UsageError
 
+EMBEDDED = "normalize"  # what the embedded dataset is trained with
 FOLDER = Path(__file__).resolve().parent / "recipe_files"
 
 

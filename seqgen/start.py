@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from seqgen import checkpoint, distributed, tokenizer
 from seqgen.batching import mixed
 from seqgen.checkpoint import Progress
-from seqgen.config import Config, TrainConfig, differences
+from seqgen.config import Config, TrainConfig, options
 from seqgen.devices import device_line, pick_device, precision
 from seqgen.errors import CheckpointError
 from seqgen.model import Seq2Seq, build
@@ -94,9 +94,6 @@ def begin(config: Config, run: Path, say: Say, pause: Callable[[], None]) -> Sta
     """A run's parts as it left them, or fresh ones. `pause` may raise."""
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
-    # Moments of weights that rarely get a gradient decay into numbers too small for fast
-    # arithmetic, which slows a long run down by a third.
-    torch.set_flush_denormal(True)
     device = pick_device(distributed.local_device(config.train.device))
     say(device_line(device, config.train))
     earlier = checkpoint.read_description(run) if (run / "config.json").exists() else None
@@ -171,6 +168,17 @@ def _compare(earlier: Config, config: Config, run: Path, say: Say) -> None:
             )
     for line in changed:
         say(f"changed     {line}")
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """One line a user setting that is not the same in both: `train.seed: 1 -> 2`."""
+    found = []
+    for section, item, _ in options():
+        before = getattr(getattr(old, section), item.name)
+        after = getattr(getattr(new, section), item.name)
+        if before != after:
+            found.append(f"{section}.{item.name}: {before!r} -> {after!r}")
+    return found
 
 
 def _clear(run: Path) -> None:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,8 +64,21 @@ def train(
                 started = begin(config, run, report.say, pause)
             except Stopped:
                 return Outcome(run, False, 0, {})
-            with closing(Training(started, run, report, stop)) as training:
+            with closing(Training(started, run, report, stop)) as training, _without_denormals():
                 return training.go()
+
+
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Round numbers to 0 that are too small for fast arithmetic.
+
+    Moments of weights that rarely get a gradient decay into them and slow a long run down.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 class Training:

@@ -77,8 +77,10 @@ def test_a_batch_is_padded_and_counted():
 @pytest.mark.parametrize("size", [1, 4])
 def test_ranks_share_out_the_updates_that_one_would_make(world, size):
     batches = Batches(corpus(), Budget(50), seed=1)
-    whole = [sorted(sum((batch.target.tolist() for batch in group), []), key=str)
-             for group in batches.groups(2, size=size)]  # fmt: skip
+    whole = [
+        sorted((row for batch in group for row in batch.target.tolist()), key=str)
+        for group in batches.groups(2, size=size)
+    ]
     shares = [list(batches.groups(2, size=size, rank=rank, world=world)) for rank in range(world)]
     assert {len(groups) for groups in shares} == {len(whole)} == {batches.updates(2, size)}
     for update, expected in enumerate(whole):

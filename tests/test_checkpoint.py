@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-
 import toy
+
 from seqgen import checkpoint, training
 from seqgen.checkpoint import Progress, checkpoints, damage, newest
 from seqgen.config import TrainConfig
@@ -112,7 +112,9 @@ def test_progress_of_another_version_is_an_error(tmp_path):
     model, optimizer = made()
     saved = checkpoint.save(tmp_path, Progress(step=7), model, optimizer, keep=1)
     (saved / "progress.json").write_text(json.dumps({"step": 7}))
-    with pytest.raises(CheckpointError, match=r"written by another version of seqgen; start afresh"):
+    with pytest.raises(
+        CheckpointError, match=r"written by another version of seqgen; start afresh"
+    ):
         checkpoint.restore(saved, model, optimizer)
 
 

@@ -758,4 +758,12 @@ def test_the_command_is_the_first_word_that_is_no_option():
 
 def test_training_gets_every_section():
     assert set(TRAINING) == {section for section, _, _ in options()}
-    assert flags.resolve({}) == Config()
+    given = {"data.train_file": "pairs.tsv"}
+    assert flags.resolve(given) == Config().with_values(given, "test")
+
+
+def test_the_embedded_data_bring_their_own_recipe():
+    embedded = flags.resolve({})
+    assert embedded == flags.resolve({}, recipe="normalize") != Config()
+    assert flags.resolve({"train.epochs": 9}).train.epochs == 9
+    assert flags.resolve({"data.dataset": "owner/name"}).data.group == ""

@@ -16,7 +16,11 @@ from seqgen.sampling import Forcing
 from seqgen.vocabulary import BOS, EOS, PAD
 
 SOURCES, TARGETS = 19, 23  # vocabularies
-CELLS, ATTENTIONS, DEPTHS = ("lstm", "gru", "rnn"), ("additive", "general", "dot", "scaled_dot"), (1, 3)
+CELLS, ATTENTIONS, DEPTHS = (
+    ("lstm", "gru", "rnn"),
+    ("additive", "general", "dot", "scaled_dot"),
+    (1, 3),
+)
 EVERY = list(itertools.product(CELLS, ATTENTIONS, DEPTHS))
 
 
@@ -37,9 +41,7 @@ def batch(source_lengths=(5, 2, 4), target_lengths=(4, 6, 1), seed=0):
     source, lengths = padded(
         [[*draw.integers(4, SOURCES, n - 1).tolist(), EOS] for n in source_lengths]
     )
-    target, _ = padded(
-        [[BOS, *draw.integers(4, SOURCES, n).tolist(), EOS] for n in target_lengths]
-    )
+    target, _ = padded([[BOS, *draw.integers(4, SOURCES, n).tolist(), EOS] for n in target_lengths])
     return Batch(source, lengths, target, sum(n + 1 for n in target_lengths))
 
 

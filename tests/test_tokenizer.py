@@ -1,15 +1,16 @@
 """Text to ids and back: nothing is lost, nothing crashes, the same data give the same file."""
 
 import hashlib
+import itertools
 import shutil
 import subprocess
 import sys
 
 import pytest
+import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import toy
 from seqgen import tokenizer
 from seqgen.config import TokenizerConfig
 from seqgen.errors import ConfigError, ModelError
@@ -61,9 +62,9 @@ def test_special_pieces_typed_by_a_user_stay_text(joint, typed):
 
 
 def test_digits_are_pieces_of_their_own(joint):
-    assert [piece for piece in joint.pieces(joint.encode(["a 1984"])[0]) if piece.isdigit()] == list(
-        "1984"
-    )
+    assert [
+        piece for piece in joint.pieces(joint.encode(["a 1984"])[0]) if piece.isdigit()
+    ] == list("1984")
 
 
 def test_words_without_a_piece_are_unknown():
@@ -75,7 +76,7 @@ def test_words_without_a_piece_are_unknown():
 def test_prefixes_grow_and_hold_back_half_characters(joint, text):
     (ids,) = joint.encode([text])
     grown = [joint.prefix(ids[:end]) for end in range(len(ids) + 1)]
-    for before, after in zip(grown, grown[1:], strict=False):
+    for before, after in itertools.pairwise(grown):
         assert after.startswith(before)
     assert grown[-1] == text
     assert all("\ufffd" not in one for one in grown)
@@ -95,7 +96,9 @@ def test_the_same_data_give_the_same_file_on_one_processor_and_on_two():
 
 
 def test_a_vocabulary_that_the_data_cannot_fill_is_an_error():
-    message = r"^tokenizer\.vocabulary = 9000 does not fit both sides of the data: .*; 0 finds a size$"
+    message = (
+        r"^tokenizer\.vocabulary = 9000 does not fit both sides of the data: .*; 0 finds a size$"
+    )
     with pytest.raises(ConfigError, match=message):
         trained(vocabulary=9000)
 

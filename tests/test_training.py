@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import toy
 from safetensors.torch import load_file
 
-import toy
 from seqgen import training
 from seqgen.batching import Batch, Encoded
 from seqgen.checkpoint import checkpoints, damage

