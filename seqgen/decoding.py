@@ -101,7 +101,8 @@ def _covered(
 ) -> list[list[Found]]:
     """Hypotheses ranked anew with the coverage penalty of Wu et al. (2016), equation 14.
 
-    beta * sum over source tokens of log(min(the attention they got, 1)): what a hypothesis
+    beta * sum over source tokens of log(min(the attention they got, 1)), of which 1e-9 is the
+    least that counts: what a hypothesis
     passes over, it pays for.
     """
     source, lengths = padded(
