@@ -1,12 +1,11 @@
 """Where runs and models lie: what to call a new one, and which one is meant."""
 
 import re
-from contextlib import suppress
 from pathlib import Path
 
 from seqgen import resources
 from seqgen.config import DataConfig
-from seqgen.errors import ModelError, SeqgenError
+from seqgen.errors import ModelError
 
 RUNS = Path("checkpoints")
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -54,10 +53,8 @@ def is_shipped(model: str | Path) -> bool:
 
 def _newest() -> Path:
     """The run that was written last, under `./checkpoints` or else with the package."""
-    roots = [RUNS]
-    with suppress(SeqgenError):  # an installation may come without models
-        roots.append(resources.find("checkpoints"))
-    for root in roots:
+    # Beside a working copy lie the runs of whoever works in it, which did not come with it.
+    for root in (RUNS, resources.PACKAGE / "shipped" / "checkpoints"):
         found = [folder for folder in root.glob("*") if is_finished(folder)]
         if found:
             return max(found, key=lambda run: (run / "model.safetensors").stat().st_mtime)
