@@ -1,0 +1,56 @@
+"""Scores that others can recompute from the files."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import toy
+from huggingface_hub import ModelCard
+
+from seqgen import training
+from seqgen.progress import Silent
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("run")
+    data = toy.write_pairs(path / "data", held=40)
+    # One source twice, so that it has two references.
+    with (data / "test.tsv").open("a", encoding="utf-8") as file:
+        file.write(f"{toy.pairs(40, 2)[0][0]}\tz z\n")
+    training.train(toy.config(data, train__epochs=4), path / "run", report=Silent())
+    return path
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf"])
+def test_scores_are_those_of_the_sacrebleu_command(metric, run):
+    references: dict[str, list[str]] = {}
+    for line in (run / "data" / "test.tsv").read_text("utf-8").splitlines():
+        source, target = line.split("\t")
+        references.setdefault(source, []).append(target)
+    # The command wants as many references of every sentence: one that has fewer repeats its first.
+    files = []
+    for number in range(max(map(len, references.values()))):
+        files.append(run / f"references.{number}")
+        text = "".join((row[number] if number < len(row) else row[0]) + "\n"
+                       for row in references.values())  # fmt: skip
+        files[-1].write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "sacrebleu", *map(str, files), "-m", metric, "--width", "4", "-i",
+         str(run / "run" / "generated_predictions.txt"), "-b"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads((run / "run" / "eval_results.json").read_text("utf-8"))
+    assert found["sources"] == len(references) < found["pairs"] == 41
+    assert round(found["scores"][metric], 2) == pytest.approx(float(done.stdout), abs=0.011)
+    assert "version:" in found["signatures"][metric]
+
+
+def test_the_card_is_read_by_the_hub_and_tells_the_same_scores(run):
+    card = ModelCard.load(run / "run" / "README.md")
+    found = json.loads((run / "run" / "eval_results.json").read_text("utf-8"))
+    told = {one.metric_type: one.metric_value for one in card.data.eval_results}
+    assert told == {name: round(value, 4) for name, value in found["scores"].items()}
+    low, high = found["intervals"]["exact"]
+    assert low <= found["scores"]["exact"] <= high
