@@ -28,7 +28,9 @@ def load(name):
 sys.path.insert(0, str(FOLDER))  # make.py imports its neighbors, as it does when it is run
 try:
     make = load("make")
-    from readings import UNITS, cardinal_words, listed, ordinal_words, read
+    from number_words import cardinal_words, listed, ordinal_words
+    from readings import read
+    from units import UNITS
 finally:
     sys.path.remove(str(FOLDER))
 

@@ -6,26 +6,17 @@ class. The classes do not overlap: at most one reader answers. README.md states 
 
 import re
 
-
-def listed(words: str) -> list[str]:
-    return words.split()
-
-
-SMALL = listed(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-    "fifteen sixteen seventeen eighteen nineteen"
+from number_words import (
+    cardinal_words,
+    digit_words,
+    listed,
+    ordinal_words,
+    pair_words,
+    plural_words,
+    year_words,
 )
-TENS = listed("- - twenty thirty forty fifty sixty seventy eighty ninety")
-SCALES = ("", "thousand", "million", "billion", "trillion", "quadrillion")
-IRREGULAR = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
+from units import SPACED_UNIT, UNIT, UNITS
+
 MONTHS = listed(
     "January February March April May June July August September October November December"
 )
@@ -61,62 +52,6 @@ MONEY_SUFFIXES = {
     "bn": "billion",
     "B": "billion",
 }
-
-
-# --- number words -------------------------------------------------------------------------------
-
-
-def below_thousand(number: int) -> list[str]:
-    words = []
-    if number >= 100:
-        words += [SMALL[number // 100], "hundred"]
-        number %= 100
-    if number >= 20:
-        words.append(TENS[number // 10])
-        number %= 10
-    return [*words, SMALL[number]] if number else words
-
-
-def cardinal_words(number: int) -> str:
-    """`number` in words: 7305 is "seven thousand three hundred five"."""
-    if number == 0:
-        return "zero"
-    groups = []
-    for scale in SCALES:
-        number, group = divmod(number, 1000)
-        if group:
-            groups.append(" ".join([*below_thousand(group), scale]).strip())
-    return " ".join(reversed(groups))
-
-
-def ordinal_words(number: int) -> str:
-    """`number` as a rank: 30 is "thirtieth", 138 is "one hundred thirty eighth"."""
-    *front, last = cardinal_words(number).split()
-    rank = last[:-1] + "ieth" if last.endswith("y") else IRREGULAR.get(last, last + "th")
-    return " ".join([*front, rank])
-
-
-def plural_words(words: str) -> str:
-    """The plural of number words: "twenty" is "twenties", "ten" is "tens"."""
-    return words[:-1] + "ies" if words.endswith("y") else words + "s"
-
-
-def digit_words(digits: str) -> str:
-    """Digit by digit, zero as "o"."""
-    return " ".join("o" if digit == "0" else SMALL[int(digit)] for digit in digits)
-
-
-def pair_words(pair: str) -> str:
-    """The two digits of a minute or of the end of a year: 05 is "o five"."""
-    return digit_words(pair) if pair[0] == "0" else cardinal_words(int(pair))
-
-
-def year_words(year: int) -> str:
-    """A year from 1200 to 2099: 1984, 1805, 2008 and 1900 each have their pattern."""
-    if 2000 <= year <= 2009:
-        return cardinal_words(year)
-    century, rest = divmod(year, 100)
-    return f"{cardinal_words(century)} {pair_words(f'{rest:02d}') if rest else 'hundred'}"
 
 
 def whole(digits: str) -> int:
@@ -282,116 +217,6 @@ def coins_words(integer: str, hundredths: str, names: tuple[str, str, str, str])
 def scaled_words(text: str) -> str:
     quantity, space, scale = text.partition(" ")
     return quantity_words(quantity) + space + scale
-
-
-# --- units --------------------------------------------------------------------------------------
-
-PREFIXED = {
-    "meter": "nm µm mm cm m km",
-    "gram": "µg mg g kg",
-    "liter": "mL ml L l",
-    "second": "ms s",
-    "byte": "kB KB MB GB TB PB",
-    "bit": "kbit Mbit Gbit Mb Gb",
-    "hertz": "Hz kHz MHz GHz",
-    "watt": "mW W kW MW GW",
-    "volt": "mV V kV",
-    "ampere": "mA A",
-    "joule": "J kJ MJ",
-    "calorie": "kcal",
-    "pascal": "Pa hPa kPa MPa",
-    "watt hour": "Wh kWh MWh GWh",
-}
-PREFIXES = {
-    "n": "nano",
-    "µ": "micro",
-    "m": "milli",
-    "c": "centi",
-    "h": "hecto",
-    "k": "kilo",
-    "K": "kilo",
-    "M": "mega",
-    "G": "giga",
-    "T": "tera",
-    "P": "peta",
-}
-PLAIN = set(listed("m g L l s Hz W V A J Pa Wh"))
-SIMPLE = {
-    "in": ("inch", "inches"),
-    "ft": ("foot", "feet"),
-    "yd": ("yard", "yards"),
-    "mi": ("mile", "miles"),
-    "lb": ("pound", "pounds"),
-    "lbs": ("pound", "pounds"),
-    "oz": ("ounce", "ounces"),
-    "gal": ("gallon", "gallons"),
-    "ha": ("hectare", "hectares"),
-    "t": ("ton", "tons"),
-    "min": ("minute", "minutes"),
-    "h": ("hour", "hours"),
-    "hr": ("hour", "hours"),
-    "hrs": ("hour", "hours"),
-    "hp": ("horsepower", "horsepower"),
-    "dB": ("decibel", "decibels"),
-    "psi": ("pound per square inch", "pounds per square inch"),
-    "rpm": ("revolution per minute", "revolutions per minute"),
-    "mph": ("mile per hour", "miles per hour"),
-    "kph": ("kilometer per hour", "kilometers per hour"),
-    "°C": ("degree celsius", "degrees celsius"),
-    "°F": ("degree fahrenheit", "degrees fahrenheit"),
-    "°": ("degree", "degrees"),
-    "kbps": ("kilobit per second", "kilobits per second"),
-    "Mbps": ("megabit per second", "megabits per second"),
-    "Gbps": ("gigabit per second", "gigabits per second"),
-}
-SQUARED = {"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "mi": "mile"}
-SQUARED |= {"ft": "foot", "in": "inch", "yd": "yard"}
-RATES = "km/h km/s m/s ft/s mi/h kg/m³ g/cm³ g/L mg/L µg/L mg/kg g/kg MB/s GB/s Mbit/s L/min"
-SPELLED = listed(
-    "acre mile foot inch yard meter kilometer centimeter millimeter metre kilometre pound ounce "
-    "ton tonne gallon liter litre gram kilogram milligram hectare hour minute second degree watt "
-    "kilowatt megawatt volt square_mile square_kilometer square_meter square_foot cubic_meter"
-)
-
-
-def plural(name: str) -> str:
-    if name.endswith("hertz"):
-        return name
-    if name.endswith("foot"):
-        return name[:-4] + "feet"
-    return name + ("es" if name.endswith("inch") else "s")
-
-
-def unit_table() -> dict[str, tuple[str, str]]:
-    """Every unit as it is written, with its singular and its plural as they are read."""
-    table = dict(SIMPLE)
-    for base, symbols in PREFIXED.items():
-        for symbol in symbols.split():
-            name = base if symbol in PLAIN else PREFIXES[symbol[0]] + base
-            table[symbol] = (name, plural(name))
-    for symbol, name in SQUARED.items():
-        for power, word in (("²", "square"), ("2", "square"), ("³", "cubic"), ("3", "cubic")):
-            table[symbol + power] = (f"{word} {name}", f"{word} {plural(name)}")
-        for start, word in (("sq ", "square"), ("cu ", "cubic")):
-            table[start + symbol] = (f"{word} {name}", f"{word} {plural(name)}")
-    for rate in RATES.split():
-        upper, lower = (table[part] for part in rate.split("/"))
-        table[rate] = (f"{upper[0]} per {lower[0]}", f"{upper[1]} per {lower[0]}")
-    for area in ("km²", "km2", "sq km", "sq mi", "mi²", "m²", "ha"):
-        table["/" + area] = (f"per {table[area][1]}",) * 2
-    for name in SPELLED:
-        word = name.replace("_", " ")
-        table |= {word: (word, word), plural(word): (plural(word), plural(word))}
-    return table
-
-
-UNITS = unit_table()
-SPELLED_UNITS = [
-    form for name in SPELLED for form in (name.replace("_", " "), plural(name.replace("_", " ")))
-]
-SPACED = {"s", *SPELLED_UNITS}
-UNIT = "|".join(sorted(map(re.escape, UNITS.keys() - SPACED), key=lambda unit: (-len(unit), unit)))
-SPACED_UNIT = "|".join(map(re.escape, sorted(SPACED)))  # "90s" is a decade, "90 s" seconds
 
 
 def measure(text: str) -> str | None:

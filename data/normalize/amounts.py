@@ -1,0 +1,82 @@
+"""Draws that every sampler makes: choices, and numbers as people write them.
+
+Only `random()` is asked of the generator, whose sequence for a seed does not change from one
+version of Python to the next.
+"""
+
+from collections.abc import Sequence
+from random import Random
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
+
+
+def below(rng: Random, bound: int) -> int:
+    return int(rng.random() * bound)
+
+
+def pick(rng: Random, choices: Sequence[Choice]) -> Choice:
+    return choices[below(rng, len(choices))]
+
+
+def weighted(rng: Random, choices: Sequence[tuple[Choice, float]]) -> Choice:
+    """One of (choice, weight) pairs; the weights need no particular sum."""
+    mark = rng.random() * sum(weight for _, weight in choices)
+    for choice, weight in choices:
+        mark -= weight
+        if mark < 0:
+            return choice
+    return choices[-1][0]
+
+
+def chance(rng: Random, probability: float) -> bool:
+    return rng.random() < probability
+
+
+def minus(rng: Random) -> str:
+    """A hyphen or, less often, the minus sign."""
+    return pick(rng, "---\u2212")
+
+
+def of_digits(rng: Random, digits: int) -> int:
+    """A number of so many digits, a third of them with zeros inside or at the end."""
+    lowest = 10 ** (digits - 1) if digits > 1 else 1
+    number = lowest + below(rng, 9 * lowest)
+    if digits > 2 and chance(rng, 0.2):
+        power = 10 ** (1 + below(rng, digits - 1))
+        number = number // power * power
+    elif digits > 2 and chance(rng, 0.15):
+        text = str(number)
+        hole = 1 + below(rng, digits - 1)
+        number = int(text[:hole] + "0" + text[hole + 1 :])
+    return number
+
+
+def grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) -> str:
+    """An integer whose digit count follows `weights`; from 1,000 on some lack their commas."""
+    digits = weighted(rng, list(enumerate(weights, 1)))
+    number = of_digits(rng, digits)
+    commas = not chance(rng, bare_thousands if digits < 6 else bare_thousands / 3)
+    return grouped(number) if commas else str(number)
+
+
+def places(rng: Random, weights: Sequence[float] = (40, 30, 14, 7, 4, 2, 1, 1)) -> str:
+    """The digits after a decimal point."""
+    count = weighted(rng, list(enumerate(weights, 1)))
+    digits = "".join(str(below(rng, 10)) for _ in range(count))
+    if chance(rng, 0.12):
+        digits = "0" + digits[1:]
+    return digits
+
+
+def amount(rng: Random, decimals: float, weights: Sequence[float] = (4, 5, 4, 2.5, 1, 0.5)) -> str:
+    """A count or, so often as `decimals` says, a decimal; now and then below zero or one."""
+    if chance(rng, decimals):
+        if chance(rng, 0.2):
+            return "0." + places(rng)
+        return integer(rng, weights[:4]) + "." + places(rng, (60, 28, 8, 3, 1))
+    return integer(rng, weights)
