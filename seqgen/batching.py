@@ -82,12 +82,17 @@ class Budget(NamedTuple):
 
 
 class Batches:
-    """The batches of any epoch: a pure function of (seed, epoch, budget)."""
+    """The batches of any epoch: a pure function of (seed, epoch, budget, blur).
 
-    def __init__(self, corpus: Encoded, budget: Budget, seed: int):
+    `blur` lengthens each target by chance, at most by this share of it, before sentences are
+    sorted by length: 0 packs densest, more mixes.
+    """
+
+    def __init__(self, corpus: Encoded, budget: Budget, seed: int, blur: float = 0.0):
         self.corpus = corpus
         self.budget = budget
         self.seed = seed
+        self.blur = blur
         self._known: tuple[int, list[Integers]] = (-1, [])  # the epoch asked for last
 
     def order(self, epoch: int) -> list[Integers]:
@@ -117,11 +122,13 @@ class Batches:
     def _order(self, epoch: int) -> list[Integers]:
         draw = torch.Generator().manual_seed(mixed(self.seed, epoch))
         shuffled = torch.randperm(len(self.corpus), generator=draw).numpy()
-        # Sorting by length makes batches dense, the permutation before it breaks ties by chance,
-        # and shuffling the batches keeps the epoch from running from short to long.
-        source, target = self.corpus.source.lengths[shuffled], self.corpus.target.lengths[shuffled]
-        by_length = numpy.lexsort((source, target))
-        batches = cut(shuffled[by_length], target[by_length], self.budget)
+        # Sorting by length makes batches dense, and shuffling them keeps the epoch from running
+        # from short to long. Sorted by target length alone and with blur, a batch holds pairs of
+        # every kind: with pairs all alike, each step would pull the model to one kind of them.
+        lengths = self.corpus.target.lengths[shuffled]
+        blurred = lengths * (1 + self.blur * torch.rand(len(lengths), generator=draw).numpy())
+        by_length = numpy.argsort(blurred, kind="stable")
+        batches = cut(shuffled[by_length], lengths[by_length], self.budget)
         return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
 
 
@@ -132,16 +139,15 @@ def mixed(*numbers: int) -> int:
 
 
 def cut(sentences: Integers, lengths: Integers, budget: Budget) -> list[Integers]:
-    """Runs of `sentences`, sorted by `lengths`, that fill the budget; a long one stands alone."""
+    """Runs of `sentences`, in their order, that fill the budget; a long one stands alone."""
     batches = []
     start = 0
     while start < len(sentences):
-        # The last sentence of a run is its longest: grow until the rectangle is too large.
+        # As wide as its longest sentence, a run grows until the rectangle is too large.
         most = max(1, budget.tokens // int(lengths[start]))
         most = min(most, budget.sentences) if budget.sentences else most
-        areas = lengths[start : start + most] * numpy.arange(
-            1, len(lengths[start : start + most]) + 1
-        )
+        widths = numpy.maximum.accumulate(lengths[start : start + most])
+        areas = widths * numpy.arange(1, len(widths) + 1)
         size = max(1, int(numpy.searchsorted(areas, budget.tokens, side="right")))
         batches.append(sentences[start : start + size])
         start += size

@@ -148,6 +148,12 @@ class TrainConfig(Section):
         minimum=0,
         flags=("--per-device-train-batch-size",),
     )
+    length_blur: float = setting(
+        0.25,
+        "how far lengths are blurred when batches are packed: 0 wastes least, more mixes",
+        minimum=0,
+        maximum=10,
+    )
     accumulate: int = setting(
         1, "batches an update", minimum=1, flags=("--gradient-accumulation-steps",)
     )

@@ -89,7 +89,7 @@ class Training:
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
         budget = Budget(settings.batch_tokens, settings.batch_sentences)
-        self.batches = Batches(self.data.train, budget, settings.seed)
+        self.batches = Batches(self.data.train, budget, settings.seed, settings.length_blur)
         self.per_epoch = self.batches.updates(0, settings.accumulate)
         self.last = min(settings.max_steps or math.inf, settings.epochs * self.per_epoch)
         self.ratio = self._ratio()

@@ -46,12 +46,11 @@ def test_epochs_have_different_orders_and_a_seed_repeats_them():
 
 
 @given(
-    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=80),
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=80).map(numpy.array),
     tokens=st.integers(1, 200),
     sentences=st.integers(0, 9),
 )
 def test_a_batch_fills_its_budget_and_never_passes_it(lengths, tokens, sentences):
-    lengths = numpy.sort(numpy.array(lengths))
     runs = cut(numpy.arange(len(lengths)), lengths, Budget(tokens, sentences))
     assert numpy.concatenate(runs).tolist() == list(range(len(lengths)))
     for run, after in itertools.zip_longest(runs, runs[1:]):
@@ -59,7 +58,7 @@ def test_a_batch_fills_its_budget_and_never_passes_it(lengths, tokens, sentences
         assert area <= tokens or len(run) == 1
         assert not sentences or len(run) <= sentences
         if after is not None:  # one more would have been too many
-            grown = (len(run) + 1) * lengths[after[0]]
+            grown = (len(run) + 1) * lengths[[*run, after[0]]].max()
             assert grown > tokens or (sentences and len(run) == sentences)
 
 
@@ -104,6 +103,28 @@ def test_sorting_makes_batches_dense():
     targets = [group[0].target for group in batches.groups(0)]
     real = sum(int((target != PAD).sum()) for target in targets)
     assert real / sum(target.numel() for target in targets) > 0.9
+
+
+def test_a_batch_mixes_pairs_whose_sources_differ():
+    spread = [numpy.ptp(one) for one in packed(blur=0, of="source")]
+    assert len(spread) > 10
+    assert numpy.median(spread) > 4  # of 8 lengths
+
+
+def test_blur_mixes_lengths_at_the_cost_of_padding():
+    def padding(blur):
+        return sum(int((one.max() - one).sum()) for one in packed(blur))
+
+    assert 0 < padding(0) < padding(0.3) < padding(1.0)
+    assert all(one.max() <= (one.min() * 1.3) + 1 for one in packed(0.3)[1:-1])
+
+
+def packed(blur, of="target"):
+    """The lengths in each batch of an epoch, from the shortest batch to the longest."""
+    pairs = corpus(1000)
+    lengths = getattr(pairs, of).lengths
+    order = Batches(pairs, Budget(200), seed=1, blur=blur).order(0)
+    return [lengths[one] for one in sorted(order, key=lambda one: pairs.target.lengths[one].max())]
 
 
 def test_mixed_seeds_are_the_same_everywhere():
