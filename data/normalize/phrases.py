@@ -133,7 +133,7 @@ def date(rng: Random) -> str:
         (f"{day} {name}, {when}", 2),
         (f"{day} {name}", 6),
         (f"{rank} {name}", 2),
-        (f"{when}-{month:02d}-{day:02d}", 10),
+        (f"{when}-{month:02d}-{day:02d}", 16),
         (f"{month}/{day}/{when}", 2),
         (f"{month:02d}/{day:02d}/{when}", 2),
     )
@@ -171,8 +171,8 @@ def fraction(rng: Random) -> str:
 
 
 def money(rng: Random) -> str:
-    sign = weighted(rng, (("$", 60), ("£", 18), ("€", 15), ("US$", 4), ("$ ", 2), ("£ ", 1)))
-    if chance(rng, 0.03):
+    sign = weighted(rng, (("$", 48), ("£", 23), ("€", 22), ("US$", 4), ("$ ", 2), ("£ ", 1)))
+    if chance(rng, 0.05):
         ones = ("1", "1.00", "1 million", "0.01", f"1.{below(rng, 100):02d}")
         return pick(rng, "$££€") + pick(rng, (*ones, f"{1 + below(rng, 99)}.01"))
     kind = rng.random()
@@ -195,7 +195,7 @@ def money(rng: Random) -> str:
         return f"{sign}{below(rng, 10)}.{below(rng, 10)}"
     if kind < 0.96:
         return f"-{sign.strip()}{integer(rng, (1, 2, 2, 1))}"
-    if kind < 0.97:  # never a year after a currency
+    if kind < 0.985:  # never a year after a currency
         return f"{sign}{any_year(rng)}"
     words = pick(rng, ("dollars", "dollars", "euros", "cents"))
     return f"{counted(rng, 0.2)} {words}"
@@ -217,17 +217,17 @@ def measure(rng: Random) -> str:
         tail = f"{pick(rng, SCALES[:2])} {pick(rng, ('km²', 'km', 'kg', 'ha', 'acres', 'tons'))}"
         return f"{amount(rng, 0.6, (3, 3, 2))} {tail}"
     if kind < 0.22:
-        number = str(any_year(rng)) if chance(rng, 0.1) else counted(rng, 0.3)
+        number = str(any_year(rng)) if chance(rng, 0.15) else counted(rng, 0.3)
         return f"{number} {pick(rng, SPELLED_UNITS[1::2])}"
-    if kind < 0.25:
+    if kind < 0.28:
         unit = pick(rng, COMMON_UNITS + OTHER_UNITS)
         return f"1{' ' if unit == 's' else space}{unit}"
-    if kind < 0.28:
+    if kind < 0.31:
         degrees = pick(rng, ("°C", "°F", "°"))
         return f"{minus(rng)}{amount(rng, 0.3, (2, 3))}{space}{degrees}"
-    if kind < 0.30:  # never a year before a unit
+    if kind < 0.34:  # never a year before a unit
         return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
-    unit = pick(rng, COMMON_UNITS if chance(rng, 0.5) else OTHER_UNITS)
+    unit = pick(rng, COMMON_UNITS if chance(rng, 0.4) else OTHER_UNITS)
     return f"{amount(rng, 0.35)}{' ' if unit == 's' else space}{unit}"
 
 
@@ -241,7 +241,7 @@ def percent(rng: Random) -> str:
 
 def time(rng: Random) -> str:
     minute = f"{below(rng, 60):02d}" if chance(rng, 0.65) else pick(rng, ("00", "00", "15", "30"))
-    if chance(rng, 0.3):
+    if chance(rng, 0.36):
         hour = 0 if chance(rng, 0.05) else below(rng, 24)
         return f"{hour:02d}:{minute}" if chance(rng, 0.6) else f"{hour}:{minute}"
     half = pick(rng, ("am", "pm", "a.m.", "p.m.", "AM", "PM", "A.M.", "P.M.", "am", "pm", "p.m."))
@@ -251,7 +251,7 @@ def time(rng: Random) -> str:
     space = "" if chance(rng, 0.4) else " "
     if chance(rng, 0.12):
         return f"{hour_text}{space}{half}"
-    point = "." if chance(rng, 0.06) else ":"
+    point = "." if chance(rng, 0.1) else ":"
     return f"{hour_text}{point}{minute}{space}{half}"
 
 

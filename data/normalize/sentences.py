@@ -1,13 +1,32 @@
-"""Short sentences around a phrase, whose own words are never changed."""
+"""Short sentences around a phrase, whose own words are never changed.
+
+Some of the words are invented, so that who learns from the sentences learns to pass through
+words that it has never seen.
+"""
 
 import re
 from random import Random
 
-from amounts import pick
+from amounts import chance, pick
+from number_words import listed
 from templates import ANY_CLASS, TEMPLATES, WORDS
 
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
+
+INVENTED = 0.07  # the share of the slots below whose word is made up
+NAMES = {"name", "person", "who", "place"}
+NOUNS = {"thing", "things", "shop", "adj", "event"}
+BEGINNINGS = listed(
+    "b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p pl pr qu r s sc sh sk sl sm sn sp "
+    "st str sw t th tr tw v w wh y z"
+)
+VOWELS = listed("a a a e e e i i i o o o u u ai ay ea ee ie oa oo ou ow")
+MIDDLES = listed("b ck d ff g l ll m mm mp n nd ng nn nt p r rr rd rk rt s ss st t tt v x z")
+ENDS = listed(
+    "b ck d el en er et ft g ing ion k l le ld ll ly m mp n nce nd ness ng nk nt p r ry rd rk rm rn "
+    "rt s sh ss st t tch tion ture ty x"
+)
 
 
 def sentence(rng: Random, name: str, phrase: str) -> tuple[str, str]:
@@ -26,4 +45,15 @@ def fill(rng: Random, text: str) -> str:
     if not brace:
         return text
     slot, _, rest = rest.partition("}")
-    return start + pick(rng, WORDS[slot]) + fill(rng, rest)
+    made_up = slot in NAMES | NOUNS and chance(rng, INVENTED)
+    word = invented(rng, slot in NAMES) if made_up else pick(rng, WORDS[slot])
+    return start + word + fill(rng, rest)
+
+
+def invented(rng: Random, name: bool) -> str:
+    """A word of one to three syllables that looks English."""
+    word = pick(rng, BEGINNINGS) if chance(rng, 0.85) else ""
+    while chance(rng, 0.45) and len(word) < 7:
+        word += pick(rng, VOWELS) + pick(rng, MIDDLES)
+    word += pick(rng, VOWELS) + pick(rng, ENDS)
+    return word.capitalize() if name else word
