@@ -1,8 +1,10 @@
 """Recurrent layers over whole sequences on the CPU, whose weight gradients are one product each.
 
-The same functions as `torch.nn.LSTM` and `torch.nn.GRU`, as tests say. What does not depend on the
-step before is computed for all steps at once: the inputs' part of the gates, the factors of the
-backward pass, and the gradients of the weights. The steps only carry the state.
+The same functions as `torch.nn.LSTM` and `torch.nn.GRU`, as tests say, for several layers of one
+shape at once: the R directions in which a sentence is read. What does not depend on the step
+before is computed for all steps at once: the inputs' part of the gates, the factors of the
+backward pass, and the gradients of the weights. The steps only carry the states, and one product
+carries them in all directions.
 """
 
 from typing import Any
@@ -13,10 +15,10 @@ from torch.autograd import Function
 
 
 class LSTM(Function):
-    """inputs [B, T, I], hidden and cell [B, H], weights and biases as `torch.nn.LSTM` has them.
+    """inputs [R, B, T, I], hidden and cell [R, B, H], weights of `torch.nn.LSTM` stacked [R, ...].
 
-    Returns the outputs [B, T, H] and the last cell [B, H]. Hochreiter and Schmidhuber (1997) with
-    the forget gate of Gers et al. (2000).
+    Returns the outputs [R, B, T, H] and the last cell [R, B, H]. Hochreiter and Schmidhuber (1997)
+    with the forget gate of Gers et al. (2000).
     """
 
     @staticmethod
@@ -28,29 +30,27 @@ class LSTM(Function):
         *weights: Tensor,
     ) -> tuple[Tensor, Tensor]:
         weight_ih, weight_hh, bias_ih, bias_hh = weights
-        steps = inputs.transpose(0, 1).contiguous()  # [T, B, I]
         width = hidden.shape[-1]
-        gates = torch.addmm(bias_ih + bias_hh, steps.flatten(0, 1), weight_ih.t())
-        gates = gates.view(*steps.shape[:2], 4 * width)  # [T, B, 4H]: input, forget, new, output
-        states = hidden.new_empty(len(steps) + 1, *hidden.shape)  # [T + 1, B, H]
+        gates = _projected(inputs, weight_ih, bias_ih + bias_hh)  # input, forget, new, output
+        states = hidden.new_empty(len(gates) + 1, *hidden.shape)  # [T + 1, R, B, H]
         cells = torch.empty_like(states)
         states[0], cells[0] = hidden, cell
-        across = weight_hh.t()
-        for t in range(len(steps)):
-            gate = gates[t].addmm_(states[t], across)
-            gate[:, : 2 * width].sigmoid_()
-            gate[:, 2 * width : 3 * width].tanh_()
-            gate[:, 3 * width :].sigmoid_()
+        across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
+        for t in range(len(gates)):
+            gate = gates[t].baddbmm_(states[t], across)
+            gate[..., : 2 * width].sigmoid_()
+            gate[..., 2 * width : 3 * width].tanh_()
+            gate[..., 3 * width :].sigmoid_()
             entering, forget, new, leaving = torch.split(gate, width, dim=-1)
             torch.mul(forget, cells[t], out=cells[t + 1]).addcmul_(entering, new)
             torch.tanh(cells[t + 1], out=states[t + 1]).mul_(leaving)
-        context.save_for_backward(steps, states, cells, gates, weight_ih, weight_hh)
-        return states[1:].transpose(0, 1), cells[-1]
+        context.save_for_backward(inputs, states, cells, gates, weight_ih, weight_hh)
+        return states[1:].permute(1, 2, 0, 3), cells[-1]
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
-        steps, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
-        outputs = gradients[0].transpose(0, 1)  # [T, B, H]
+        inputs, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
+        outputs = gradients[0].permute(2, 0, 1, 3)  # [T, R, B, H]
         entering, forget, new, leaving = torch.split(gates, states.shape[-1], dim=-1)
         squashed = cells[1:].tanh()
         # How much of the cell's gradient goes into each of three gates, and of the state's into
@@ -62,70 +62,63 @@ class LSTM(Function):
                 (1 - new * new).mul_(entering),
                 (1 - leaving).mul_(leaving).mul_(squashed),
             ],
-            dim=2,
-        )  # [T, B, 4, H]
+            dim=3,
+        )  # [T, R, B, 4, H]
         to_cell = (1 - squashed * squashed).mul_(leaving)
         across = torch.empty_like(into)
         carried, cell = torch.zeros_like(states[0]), gradients[1]
-        for t in range(len(steps) - 1, -1, -1):
+        for t in range(len(gates) - 1, -1, -1):
             arriving = outputs[t] + carried
             cell = torch.addcmul(cell, arriving, to_cell[t])
-            torch.mul(into[t, :, :3], cell[:, None], out=across[t, :, :3])
-            torch.mul(into[t, :, 3], arriving, out=across[t, :, 3])
-            carried = across[t].flatten(1) @ weight_hh
+            torch.mul(into[t, :, :, :3], cell[:, :, None], out=across[t, :, :, :3])
+            torch.mul(into[t, :, :, 3], arriving, out=across[t, :, :, 3])
+            carried = across[t].flatten(2) @ weight_hh
             cell = cell * forget[t]
-        flat = across.flatten(0, 1).flatten(1)  # [T B, 4H]
-        bias = flat.sum(0)
+        flat = _rows(across.flatten(3))
+        bias = flat.sum(1)
         return (
-            (flat @ weight_ih).view(steps.shape).transpose(0, 1),
+            (flat @ weight_ih).view(inputs.shape),
             carried,
             cell,
-            flat.t() @ steps.flatten(0, 1),
-            flat.t() @ states[:-1].flatten(0, 1),
+            flat.transpose(1, 2) @ inputs.flatten(1, 2),
+            flat.transpose(1, 2) @ _rows(states[:-1]),
             bias,
             bias,
         )
 
 
 class GRU(Function):
-    """inputs [B, T, I], state [B, H], weights and biases as `torch.nn.GRU` has them.
+    """inputs [R, B, T, I], state [R, B, H], weights and biases of `torch.nn.GRU` stacked [R, ...].
 
-    Returns the outputs [B, T, H], of which the last is the state. Cho et al. (2014, arXiv
+    Returns the outputs [R, B, T, H], of which the last is the state. Cho et al. (2014, arXiv
     1406.1078), with the reset gate after the recurrent product.
     """
 
     @staticmethod
-    def forward(
-        context: Any,
-        inputs: Tensor,
-        state: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias_ih: Tensor,
-        bias_hh: Tensor,
-    ) -> Tensor:
-        steps = inputs.transpose(0, 1).contiguous()  # [T, B, I]
+    def forward(context: Any, inputs: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
+        weight_ih, weight_hh, bias_ih, bias_hh = weights
         hidden = state.shape[-1]
-        gates = torch.addmm(bias_ih, steps.flatten(0, 1), weight_ih.t())
-        gates = gates.view(*steps.shape[:2], 3 * hidden)  # [T, B, 3H]: reset, update, new
-        states = state.new_empty(len(steps) + 1, *state.shape)  # [T + 1, B, H]
-        candidates = state.new_empty(*steps.shape[:2], hidden)  # recurrent part of the new gate
+        gates = _projected(inputs, weight_ih, bias_ih)  # reset, update, new
+        recurrent = torch.empty_like(gates)  # the state's part of each gate
+        states = state.new_empty(len(gates) + 1, *state.shape)  # [T + 1, R, B, H]
         states[0] = state
-        across = weight_hh.t()
-        for t in range(len(steps)):
-            recurrent = torch.addmm(bias_hh, states[t], across)
-            gate = gates[t]
-            gate[:, : 2 * hidden].add_(recurrent[:, : 2 * hidden]).sigmoid_()
-            candidates[t] = recurrent[:, 2 * hidden :]
-            new = gate[:, 2 * hidden :].addcmul_(gate[:, :hidden], candidates[t]).tanh_()
-            torch.lerp(new, states[t], gate[:, hidden : 2 * hidden], out=states[t + 1])
-        context.save_for_backward(steps, states, gates, candidates, weight_ih, weight_hh)
-        return states[1:].transpose(0, 1)
+        across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
+        bias = bias_hh[:, None]
+        for t in range(len(gates)):
+            torch.baddbmm(bias, states[t], across, out=recurrent[t])
+            reset_update = gates[t, ..., : 2 * hidden]
+            reset_update.add_(recurrent[t, ..., : 2 * hidden]).sigmoid_()
+            reset, update = torch.split(reset_update, hidden, dim=-1)
+            new = gates[t, ..., 2 * hidden :].addcmul_(reset, recurrent[t, ..., 2 * hidden :])
+            torch.lerp(new.tanh_(), states[t], update, out=states[t + 1])
+        candidates = recurrent[..., 2 * hidden :]
+        context.save_for_backward(inputs, states, gates, candidates, weight_ih, weight_hh)
+        return states[1:].permute(1, 2, 0, 3)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
-        steps, states, gates, candidates, weight_ih, weight_hh = context.saved_tensors
-        outputs = gradients[0].transpose(0, 1)  # [T, B, H]
+        inputs, states, gates, candidates, weight_ih, weight_hh = context.saved_tensors
+        outputs = gradients[0].permute(2, 0, 1, 3)  # [T, R, B, H]
         hidden = states.shape[-1]
         before = states[:-1]
         reset, update, new = torch.split(gates, hidden, dim=-1)
@@ -133,23 +126,35 @@ class GRU(Function):
         # state's gradient goes into each gate, before its nonlinearity.
         to_new = (1 - update).mul_(1 - new * new)
         to_update = (before - new).mul_(update).mul_(1 - update)
-        to_reset = to_new * candidates * reset * (1 - reset)
-        into = torch.stack([to_reset, to_update, to_new * reset], dim=2)  # [T, B, 3, H], recurrent
-        across = torch.empty(*gates.shape, dtype=gates.dtype, device=gates.device)
+        to_reset = (1 - reset).mul_(reset).mul_(candidates).mul_(to_new)
+        into = torch.stack([to_reset, to_update, to_new * reset], dim=3)  # [T, R, B, 3, H]
+        across = torch.empty_like(into)
         carried = torch.zeros_like(states[0])
         arriving = torch.empty_like(before)
-        for t in range(len(steps) - 1, -1, -1):
+        for t in range(len(gates) - 1, -1, -1):
             torch.add(outputs[t], carried, out=arriving[t])
-            torch.mul(into[t], arriving[t][:, None], out=across[t].view(into[t].shape))
-            carried = torch.addmm(arriving[t] * update[t], across[t], weight_hh)
-        along = across.clone()
-        torch.mul(to_new, arriving, out=along[..., 2 * hidden :])
-        flat, flat_along = across.flatten(0, 1), along.flatten(0, 1)
+            torch.mul(into[t], arriving[t, :, :, None], out=across[t])
+            carried = (arriving[t] * update[t]).baddbmm_(across[t].flatten(2), weight_hh)
+        flat = _rows(across.flatten(3))
+        # The reset gate stands between the state's part of the new gate and the inputs'.
+        along = flat.clone()
+        along[..., 2 * hidden :] = _rows(to_new.mul_(arriving))
         return (
-            (flat_along @ weight_ih).view(steps.shape).transpose(0, 1),
+            (along @ weight_ih).view(inputs.shape),
             carried,
-            flat_along.t() @ steps.flatten(0, 1),
-            flat.t() @ before.flatten(0, 1),
-            flat_along.sum(0),
-            flat.sum(0),
+            along.transpose(1, 2) @ inputs.flatten(1, 2),
+            flat.transpose(1, 2) @ _rows(before),
+            along.sum(1),
+            flat.sum(1),
         )
+
+
+def _projected(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The inputs' part of the gates, step by step: [T, R, B, G]."""
+    gates = torch.baddbmm(bias[:, None], inputs.flatten(1, 2), weight.transpose(1, 2))
+    return gates.view(*inputs.shape[:3], -1).permute(2, 0, 1, 3).contiguous()
+
+
+def _rows(steps: Tensor) -> Tensor:
+    """[T, R, B, H] in the order of the inputs: [R, B * T, H]."""
+    return steps.permute(1, 2, 0, 3).flatten(1, 2)

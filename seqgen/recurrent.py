@@ -1,7 +1,7 @@
 """Recurrent layers of every kind behind one state, and how weights start."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -42,24 +42,20 @@ class Recurrent(nn.Module):
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Outputs [B, T, H] and the state [1, B, H] after the last step."""
-        if torch.is_grad_enabled() and not inputs.is_cuda and type(self.cell) in KERNELS:
+        if self.has_kernel(inputs):
             return self._trained(inputs, state)
         outputs, ended = self.cell(inputs, self._unwrapped(state))
         return outputs, ended if self.parts == 2 else (ended,)
 
+    def has_kernel(self, inputs: Tensor) -> bool:
+        """Whether a gradient is wanted where the cell of torch is slow on the way back."""
+        return torch.is_grad_enabled() and not inputs.is_cuda and type(self.cell) in KERNELS
+
     def _trained(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The same as the cell of torch, faster on the way back."""
-        start = (
-            tuple(part[0] for part in state)
-            if state
-            else ((inputs.new_zeros(len(inputs), self.cell.hidden_size),) * self.parts)
-        )
-        apply = KERNELS[type(self.cell)].apply
-        found = apply(inputs, *start, *self.cell.all_weights[0])  # type: ignore[no-untyped-call]
-        if self.parts == 2:
-            outputs, cell = found
-            return outputs, (outputs[None, :, -1], cell[None])
-        return found, (found[None, :, -1],)
+        outputs, cells = run_together([self], inputs[None], state)
+        ended = (outputs[0, None, :, -1], *(cell[0, None] for cell in cells))
+        return outputs[0], ended
 
     def packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs [B, S, H], zero after each sentence's length; no step is spent on padding."""
@@ -69,6 +65,24 @@ class Recurrent(nn.Module):
 
     def _unwrapped(self, state: State | None) -> State | Tensor | None:
         return state[0] if state is not None and self.parts == 1 else state
+
+
+def run_together(
+    layers: Sequence[Recurrent], inputs: Tensor, state: State | None = None
+) -> tuple[Tensor, State]:
+    """Outputs [R, B, T, H] of R layers over inputs [R, B, T, I], and the LSTM's last cells.
+
+    `state` [R, B, H]; zeros where it is None.
+    """
+    cells = [layer.cell for layer in layers]
+    shape = (*inputs.shape[:2], cells[0].hidden_size)
+    start = state or (inputs.new_zeros(shape),) * layers[0].parts
+    weights = [
+        torch.stack(each) for each in zip(*(cell.all_weights[0] for cell in cells), strict=True)
+    ]
+    apply = KERNELS[type(cells[0])].apply
+    found = apply(inputs, *start, *weights)  # type: ignore[no-untyped-call]
+    return (found[0], (found[1],)) if layers[0].parts == 2 else (found, ())
 
 
 class Stack(nn.Module):
@@ -104,10 +118,12 @@ class Stack(nn.Module):
         hidden = inputs
         for layer, forwards in enumerate(self.forwards):
             fed = self.dropout(hidden) if layer else hidden
-            outputs = self._run(forwards, fed, lengths)
             if self.backwards:
-                mirrored = self._run(self.backwards[layer], _gather(fed, mirror), lengths)
-                outputs = torch.cat([outputs, _gather(mirrored, mirror)], dim=-1)
+                both = [forwards, self.backwards[layer]]
+                onward, mirrored = self._run(both, [fed, _gather(fed, mirror)], lengths)
+                outputs = torch.cat([onward, _gather(mirrored, mirror)], dim=-1)
+            else:
+                (outputs,) = self._run([forwards], [fed], lengths)
             hidden = hidden + outputs if self.residual and layer else outputs
         return hidden * real[..., None]
 
@@ -120,10 +136,17 @@ class Stack(nn.Module):
         half = outputs.shape[-1] // 2
         return torch.cat([forwards[:, :half], outputs[:, 0, half:]], dim=-1)
 
-    def _run(self, layer: nn.Module, inputs: Tensor, lengths: Tensor) -> Tensor:
-        assert isinstance(layer, Recurrent)
-        pack = inputs.is_cuda if self.pack is None else self.pack
-        return layer.packed(inputs, lengths) if pack else layer(inputs)[0]
+    def _run(
+        self, layers: list[nn.Module], inputs: list[Tensor], lengths: Tensor
+    ) -> Sequence[Tensor]:
+        recurrent = [layer for layer in layers if isinstance(layer, Recurrent)]
+        if inputs[0].is_cuda if self.pack is None else self.pack:
+            return [
+                layer.packed(fed, lengths) for layer, fed in zip(recurrent, inputs, strict=True)
+            ]
+        if recurrent[0].has_kernel(inputs[0]):
+            return run_together(recurrent, torch.stack(inputs))[0].unbind()
+        return [layer(fed)[0] for layer, fed in zip(recurrent, inputs, strict=True)]
 
 
 def _gather(values: Tensor, order: Tensor) -> Tensor:
