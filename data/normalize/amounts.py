@@ -64,7 +64,7 @@ def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) 
     return grouped(number) if commas else str(number)
 
 
-def places(rng: Random, weights: Sequence[float] = (40, 30, 14, 7, 4, 2, 1, 1)) -> str:
+def places(rng: Random, weights: Sequence[float] = (40, 32, 16, 7, 3, 1)) -> str:
     """The digits after a decimal point."""
     count = weighted(rng, list(enumerate(weights, 1)))
     digits = "".join(str(below(rng, 10)) for _ in range(count))

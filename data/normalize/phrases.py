@@ -61,7 +61,7 @@ def cardinal(rng: Random) -> str:
         return f"{grouped(of_digits(rng, 1 + below(rng, 3)))} {pick(rng, ('thousand', *SCALES))}"
     if kind < 0.065:
         return "0"
-    number = integer(rng, (2, 5, 16, 22, 20, 18, 10, 5, 3, 1.2, 0.6, 0.4), 0.25)
+    number = integer(rng, (2, 6, 18, 24, 20, 18, 8, 3, 1.5, 0.5), 0.25)
     if 1200 <= int(number.replace(",", "")) <= 2099 and "," not in number:
         number = grouped(int(number))
     return minus(rng) + number if chance(rng, 0.13) else number
@@ -133,7 +133,7 @@ def date(rng: Random) -> str:
         (f"{day} {name}, {when}", 2),
         (f"{day} {name}", 6),
         (f"{rank} {name}", 2),
-        (f"{when}-{month:02d}-{day:02d}", 16),
+        (f"{when}-{month:02d}-{day:02d}", 20),
         (f"{month}/{day}/{when}", 2),
         (f"{month:02d}/{day:02d}/{when}", 2),
     )
@@ -156,12 +156,12 @@ def decimal(rng: Random) -> str:
 
 def fraction(rng: Random) -> str:
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.4:
         bottom = pick(rng, SMALL_BOTTOMS)
         top = 1 + below(rng, bottom - 1) if bottom > 2 else 1
         return f"{1 + below(rng, 20 if chance(rng, 0.6) else 200)} {top}/{bottom}"
-    if kind < 0.55:
-        bottom = pick(rng, SMALL_BOTTOMS) if chance(rng, 0.5) else 2 + below(rng, 30)
+    if kind < 0.65:
+        bottom = pick(rng, SMALL_BOTTOMS) if chance(rng, 0.6) else 2 + below(rng, 30)
         return f"{1 + below(rng, 15)}/{bottom}"
     if kind < 0.93:
         return f"{1 + below(rng, 100)}/{2 + below(rng, 99)}"
@@ -240,7 +240,9 @@ def percent(rng: Random) -> str:
 
 
 def time(rng: Random) -> str:
-    minute = f"{below(rng, 60):02d}" if chance(rng, 0.65) else pick(rng, ("00", "00", "15", "30"))
+    minute = (
+        f"{below(rng, 60):02d}" if chance(rng, 0.6) else pick(rng, ("00", "00", "00", "15", "30"))
+    )
     if chance(rng, 0.36):
         hour = 0 if chance(rng, 0.05) else below(rng, 24)
         return f"{hour:02d}:{minute}" if chance(rng, 0.6) else f"{hour}:{minute}"

@@ -14,7 +14,7 @@ from templates import ANY_CLASS, TEMPLATES, WORDS
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
 
-INVENTED = 0.07  # the share of the slots below whose word is made up
+INVENTED = 0.03  # the share of the slots below whose word is made up
 NAMES = {"name", "person", "who", "place"}
 NOUNS = {"thing", "things", "shop", "adj", "event"}
 BEGINNINGS = listed(
@@ -24,8 +24,8 @@ BEGINNINGS = listed(
 VOWELS = listed("a a a e e e i i i o o o u u ai ay ea ee ie oa oo ou ow")
 MIDDLES = listed("b ck d ff g l ll m mm mp n nd ng nn nt p r rr rd rk rt s ss st t tt v x z")
 ENDS = listed(
-    "b ck d el en er et ft g ing ion k l le ld ll ly m mp n nce nd ness ng nk nt p r ry rd rk rm rn "
-    "rt s sh ss st t tch tion ture ty x"
+    "b ck d el en er et ft g ing ion k l le ld ll ly m mp n nce nd ness ng nk nt p r ry rd rk rm "
+    "rn rt s sh ss st t tch tion ture ty x"
 )
 
 
@@ -51,9 +51,9 @@ def fill(rng: Random, text: str) -> str:
 
 
 def invented(rng: Random, name: bool) -> str:
-    """A word of one to three syllables that looks English."""
-    word = pick(rng, BEGINNINGS) if chance(rng, 0.85) else ""
-    while chance(rng, 0.45) and len(word) < 7:
+    """A word of one or two syllables that looks English."""
+    word = pick(rng, BEGINNINGS)
+    if chance(rng, 0.5):
         word += pick(rng, VOWELS) + pick(rng, MIDDLES)
     word += pick(rng, VOWELS) + pick(rng, ENDS)
     return word.capitalize() if name else word
