@@ -83,7 +83,7 @@ class LSTM(Function):
             flat.transpose(1, 2) @ inputs.flatten(1, 2),
             flat.transpose(1, 2) @ _rows(states[:-1]),
             bias,
-            bias,
+            bias.clone(),  # each is changed in place by clipping
         )
 
 

@@ -129,6 +129,8 @@ def test_the_kernels_of_the_cpu_are_the_layers_of_torch(cell):
             3 * n * part.cos().sum() for n, part in enumerate(ended, 1)
         )
         loss.backward()
+        # Clipping changes each in place: none may be another's memory.
+        assert len({leaf.grad.data_ptr() for leaf in leaves}) == len(leaves)
         results.append((outputs.detach(), [leaf.grad for leaf in leaves]))
     assert all(gradient.any() for gradient in results[0][1])
     torch.testing.assert_close(results[0], results[1])
