@@ -1,11 +1,13 @@
 """What the page answers: its limits, and the model behind them."""
 
 import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
 from figures import heat_map
@@ -21,6 +23,11 @@ MAX_CHARACTERS = 1000
 MAX_BEAM = 10
 MAX_SECONDS = 30.0
 SECONDS_BETWEEN_UPDATES = 0.05  # a reader gains nothing from more, and each costs milliseconds
+SECONDS_BETWEEN_LOOKS = 0.1  # at a search that shows nothing until it ends
+SECONDS_UNSEEN = 0.5  # a search that nobody looks at any more does not go on
+SECONDS_ABANDONED = 5.0  # nor does it wait for ever
+
+Result = TypeVar("Result")
 
 
 class Service:
@@ -42,20 +49,28 @@ class Service:
         """The translation of a text; greedy search shows it while it grows."""
         settings = self.settings(text, search, beam_size, length_penalty)
         with one_line_errors():
-            yield from paced(self.translator.stream(text, settings))
+            if settings.beam_size == 1:
+                yield from paced(self.translator.stream(text, settings))
+                return
+            for found in awaited(lambda pause: self.translator.hypotheses([text], settings, pause)):
+                yield found[0][0].text if found else ""
 
     def explain(
         self, text: str, search: str, beam_size: int, length_penalty: float
-    ) -> tuple[dict[str, Any], list[list[Any]], Figure | None]:
+    ) -> Iterator[tuple[dict[str, Any], list[list[Any]] | dict[str, Any], Figure | None]]:
         """The hypotheses behind a translation, and the attention of the best."""
         settings = self.settings(text, search, beam_size, length_penalty)
         if not text.strip():
-            return gr.update(visible=False), [], None
+            yield gr.update(visible=False), [], None
+            return
         with one_line_errors():
-            found = self.translator.hypotheses([text], settings)[0]
-            best = found[0].text if found else ""
-            picture = heat_map(self.translator.alignment(text, best)) if best else None
-        return gr.update(visible=True), rows(found), picture
+            for found in awaited(lambda pause: self.translator.hypotheses([text], settings, pause)):
+                if found is None:
+                    yield gr.skip(), gr.skip(), gr.skip()
+                    continue
+                best = found[0][0].text
+                picture = heat_map(self.translator.alignment(text, best)) if best else None
+                yield gr.update(visible=True), rows(found[0]), picture
 
     def example(self, index: int) -> str:
         """The text of an example that was clicked."""
@@ -109,12 +124,49 @@ def paced(growing: Iterator[str]) -> Iterator[str]:
         for text in growing:
             now = time.monotonic()
             if now - started > MAX_SECONDS:
-                message = f"stopped after {MAX_SECONDS:g} seconds; try a shorter text"
-                raise gr.Error(message, print_exception=False)
+                raise too_long()
             if now - shown >= SECONDS_BETWEEN_UPDATES:
                 shown = now
                 yield text
     yield text
+
+
+def awaited(work: Callable[[Callable[[], None]], Result]) -> Iterator[Result | None]:
+    """None while `work` is at it, for as long as the limit allows, then what it gives.
+
+    It calls what it is given before every step. There it stands still when nobody asks for the
+    next value, and ends when nobody has for long: a page that is cancelled leaves its iterator
+    as it is.
+    """
+    started = looked = time.monotonic()
+    ended = threading.Event()
+
+    def pause() -> None:
+        while (unseen := time.monotonic() - looked) > SECONDS_UNSEEN or ended.is_set():
+            if ended.wait(SECONDS_BETWEEN_LOOKS) or unseen > SECONDS_ABANDONED:
+                raise Abandoned
+
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(work, pause)
+        try:
+            while not wait([job], SECONDS_BETWEEN_LOOKS).done:
+                if time.monotonic() - started > MAX_SECONDS:
+                    raise too_long()
+                yield None
+                looked = time.monotonic()
+            yield job.result()
+        finally:
+            ended.set()
+
+
+class Abandoned(Exception):
+    """Nobody waits for the result any more."""
+
+
+def too_long() -> gr.Error:
+    """What a reader is told at the time limit."""
+    message = f"stopped after {MAX_SECONDS:g} seconds; try a shorter text"
+    return gr.Error(message, print_exception=False)
 
 
 def rows(found: list["Hypothesis"]) -> list[list[Any]]:

@@ -7,6 +7,7 @@ import html
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,7 +49,19 @@ def launch(
         warning = "a public tunnel: whoever has its address can use this model"
         print(f"seqgen demo: --share opens {warning}", file=sys.stderr)
     print(f"seqgen demo: {serve(page, host, port, share)} (Ctrl-C stops it)", flush=True)
-    page.block_thread()
+    wait(page)
+
+
+def wait(page: gr.Blocks) -> None:
+    """Return never; close the page when a signal ends the process.
+
+    Gradio's own waiting swallows Ctrl-C, and whoever started the process would not learn of it.
+    """
+    try:
+        while True:
+            time.sleep(3600)
+    finally:
+        page.close(verbose=False)
 
 
 def build(translator: "Translator") -> gr.Blocks:

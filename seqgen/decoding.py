@@ -1,6 +1,6 @@
 """A model and a search put together: source ids to hypotheses in ids."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -16,13 +16,19 @@ from seqgen.search import Found, Sampling
 from seqgen.vocabulary import BOS, EOS, PAD
 
 Sources = Sequence[Sequence[int]]  # ids of each sentence, EOS not included
+Pause = Callable[[], None]  # called before every step; what it raises ends the search
+
+
+def never() -> None:
+    """Let the search run to its end."""
 
 
 class Decoding:
     """The model's step over one encoded batch, from which finished sentences leave."""
 
-    def __init__(self, model: Seq2Seq, sources: Sources):
+    def __init__(self, model: Seq2Seq, sources: Sources, pause: Pause = never):
         """Encode `sources`; `state` is where search starts."""
+        self.pause = pause
         source, lengths = padded([[*ids, EOS] for ids in sources])
         self.model = model
         self.memory: Memory
@@ -31,6 +37,7 @@ class Decoding:
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """The step that search takes."""
+        self.pause()
         return self.model.step(ids, self.memory, state)
 
     def narrow(self, stay: Tensor) -> None:
@@ -39,13 +46,17 @@ class Decoding:
 
 
 def decode(
-    model: Seq2Seq, sources: Sources, limits: Sequence[int], settings: DecodeConfig
+    model: Seq2Seq,
+    sources: Sources,
+    limits: Sequence[int],
+    settings: DecodeConfig,
+    pause: Pause = never,
 ) -> list[list[Found]]:
     """At most `settings.nbest` hypotheses for each sentence, best first, in one batch."""
     with torch.inference_mode():
         if settings.sample:
-            return _sampled(model, sources, limits, settings)
-        step = Decoding(model, sources)
+            return _sampled(model, sources, limits, settings, pause)
+        step = Decoding(model, sources, pause)
         if settings.beam_size == 1:
             return search.greedy(step, step.state, limits, step.narrow)
         size, alpha = settings.beam_size, settings.length_penalty
@@ -83,12 +94,16 @@ def device_of(model: Seq2Seq) -> torch.device:
 
 
 def _sampled(
-    model: Seq2Seq, sources: Sources, limits: Sequence[int], settings: DecodeConfig
+    model: Seq2Seq,
+    sources: Sources,
+    limits: Sequence[int],
+    settings: DecodeConfig,
+    pause: Pause,
 ) -> list[list[Found]]:
     """Draws for each sentence, whose chance is a function of the seed, the draw and its ids."""
     draws = range(settings.nbest)
     seeds = [mixed(settings.sample_seed, draw, *ids) for ids in sources for draw in draws]
-    step = Decoding(model, [ids for ids in sources for _ in draws])
+    step = Decoding(model, [ids for ids in sources for _ in draws], pause)
     drawing = Sampling(settings.temperature, settings.top_k, settings.top_p)
     each = [limit for limit in limits for _ in draws]
     found = search.sample(step, step.state, each, seeds, drawing, step.narrow)

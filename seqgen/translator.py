@@ -100,18 +100,22 @@ class Translator:
         return [found[0].text for found in self.hypotheses(texts, settings)]
 
     def hypotheses(
-        self, texts: Sequence[str], settings: DecodeConfig | None = None
+        self,
+        texts: Sequence[str],
+        settings: DecodeConfig | None = None,
+        pause: decoding.Pause = decoding.never,
     ) -> list[list[Hypothesis]]:
         """At most `settings.nbest` outputs for each text, best first.
 
         A text longer than `settings.max_input` tokens is split at sentence ends, and its one
-        output is put together from those of its parts.
+        output is put together from those of its parts. `pause` is called before every step; what
+        it raises ends the search.
         """
         if isinstance(texts, str):
             raise TypeError("texts is one string; give a list of texts")
         settings = settings or self.config.decode
         parts = [segments(text, settings.max_input, self.tokenizers.source) for text in texts]
-        flat = self._hypotheses([part for split in parts for part in split], settings)
+        flat = self._hypotheses([part for split in parts for part in split], settings, pause)
         found = iter(flat)
         return [_joined(list(itertools.islice(found, len(split)))) for split in parts]
 
@@ -121,17 +125,16 @@ class Translator:
         A character whose last bytes are still to come is held back.
         """
         settings = settings or self.config.decode
-        parts = segments(text, settings.max_input, self.tokenizers.source)
-        if settings.beam_size > 1 or settings.sample or len(parts) > 1 or not text.strip():
+        if settings.beam_size > 1 or settings.sample or not text.strip():
             yield self.translate([text], settings=settings)[0]
             return
+        parts: list[str] = []
         shown = None
-        for written in self._stream(parts[0], settings):
-            if written != shown:
-                shown = written
-                yield written
-        if shown is None:
-            yield ""
+        for part in segments(text, settings.max_input, self.tokenizers.source):
+            parts.append("")
+            for parts[-1] in self._stream(part, settings):
+                if shown != (shown := " ".join(parts)):
+                    yield shown
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[Hypothesis]:
         """What the model thinks of given outputs."""
@@ -179,7 +182,9 @@ class Translator:
         facts = self.config.facts
         return max(1, math.ceil(facts.length_slope * source_length + facts.length_excess)) + SLACK
 
-    def _hypotheses(self, texts: list[str], settings: DecodeConfig) -> list[list[Hypothesis]]:
+    def _hypotheses(
+        self, texts: list[str], settings: DecodeConfig, pause: decoding.Pause
+    ) -> list[list[Hypothesis]]:
         encoded = self.tokenizers.source.encode(texts)
         found: list[list[Hypothesis]] = [[_nothing()] for _ in texts]
         spoken = [number for number, text in enumerate(texts) if text.strip() and encoded[number]]
@@ -189,7 +194,7 @@ class Translator:
             numbers = spoken[first : first + settings.batch_size]
             sources = [encoded[number] for number in numbers]
             limits = [self.limit(len(ids) + 1, settings) for ids in sources]
-            rows = decoding.decode(self.model, sources, limits, settings)
+            rows = decoding.decode(self.model, sources, limits, settings, pause)
             for number, row in zip(numbers, rows, strict=True):
                 found[number] = [self._described(one) for one in row]
         return found

@@ -7,23 +7,28 @@ import itertools
 import json
 import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen import resources
+from seqgen import resources, training
 from seqgen.config import Config, DecodeConfig
 from seqgen.errors import DataError, UsageError
+from seqgen.progress import Silent
 from seqgen.translator import Alignment, Hypothesis
 
 APP = resources.find("app")
@@ -89,11 +94,23 @@ class Backwards:
             for end in range(len(text) + 1):
                 time.sleep(self.seconds)
                 self.steps += 1
-                yield text[::-1][:end] if settings.beam_size == 1 or end == len(text) else ""
+                yield text[::-1][:end]
         finally:
             self.closed.set()
 
-    def hypotheses(self, texts: Sequence[str], settings: DecodeConfig) -> list[list[Hypothesis]]:
+    def hypotheses(
+        self, texts: Sequence[str], settings: DecodeConfig, pause: Callable[[], None]
+    ) -> list[list[Hypothesis]]:
+        self.asked.append(settings)
+        if texts[0] == "broken":
+            raise DataError("this text\ncannot be read")
+        try:
+            for _ in texts[0]:
+                pause()
+                time.sleep(self.seconds)
+                self.steps += 1
+        finally:
+            self.closed.set()
         return [
             [
                 Hypothesis(text[::-1] + "!" * rank, -1.23456 - rank, -0.5 - rank, [*text], [], True)
@@ -460,11 +477,17 @@ def test_a_client_that_goes_away_stops_the_decoding(slow: Served, search: str) -
     assert stops_within_a_second(slow.translator)
 
 
-def test_decoding_ends_at_the_time_limit(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("event", "search"), [("translate", "greedy"), ("translate", "beam"), ("explain", "greedy")]
+)
+def test_decoding_ends_at_the_time_limit(
+    event: str, search: str, app: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("answers.MAX_SECONDS", 0.1)
+    monkeypatch.setattr("answers.SECONDS_BETWEEN_LOOKS", 0.03)
     translator = Backwards(seconds=0.01)
     with pytest.raises(gradio.Error, match=re.escape("stopped after 0.1 seconds; try a shorter")):
-        list(app.Service(translator).translate("x" * 900, "greedy", 5, 1.0))
+        list(getattr(app.Service(translator), event)("x" * 900, search, 5, 1.0))
     assert translator.closed.is_set()
     assert translator.steps < 100
 
@@ -476,10 +499,28 @@ def test_launch_loads_the_model_forgets_tokens_and_says_where_it_answers(
     monkeypatch.setattr(
         "seqgen.translator.Translator.from_pretrained", lambda model: Backwards(Path(model))
     )
-    monkeypatch.setattr(gradio.Blocks, "block_thread", gradio.Blocks.close)
+    monkeypatch.setattr(app, "wait", gradio.Blocks.close)
     app.launch("nowhere", port=0)
     assert "HF_TOKEN" not in os.environ
     assert re.search(r"^seqgen demo: http://127\.0\.0\.1:\d+/ \(Ctrl-C", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_the_demo_with_their_codes(number: int, code: int, tmp_path: Path) -> None:
+    data = toy.write_pairs(tmp_path / "data")
+    training.train(
+        toy.config(data, train__max_steps=2, train__epochs=1), tmp_path / "run", report=Silent()
+    )
+    command = [sys.executable, "-m", "seqgen", "demo", "--model", str(tmp_path / "run")]
+    with subprocess.Popen(
+        [*command, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().startswith("seqgen demo: http://127.0.0.1:")
+        child.send_signal(number)
+        _, rest = child.communicate(timeout=60)
+    assert child.returncode == code, rest
+    assert "Traceback" not in rest
 
 
 def test_a_port_in_use_is_an_error_that_names_it(app: ModuleType, served: Served) -> None:

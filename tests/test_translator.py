@@ -110,10 +110,39 @@ def test_streamed_texts_are_prefixes_and_end_as_the_translation(translator):
             assert after.startswith(before)
         assert shown[-1] == translator.translate([text])[0]
     assert any(len(list(translator.stream(text))) > 2 for text in TEXTS)
+    split = DecodeConfig(max_input=20)  # a long text is streamed part after part
+    shown = list(translator.stream("a b c. d e f! g h a? b c", split))
+    assert all(after.startswith(before) for before, after in itertools.pairwise(shown))
+    assert shown[-1] == translator.translate(["a b c. d e f! g h a? b c"], settings=split)[0]
+    assert len(shown) > 4
     assert list(translator.stream("a b c", DecodeConfig(beam_size=3))) == [
         translator.translate(["a b c"], beam_size=3)[0]
     ]
     assert not torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize(
+    "settings", [DecodeConfig(), DecodeConfig(beam_size=4), DecodeConfig(sample=True)]
+)
+def test_a_search_can_be_ended_before_any_step(settings, translator):
+    def decoded(allowed):
+        asked = iter(range(allowed))
+
+        def pause():
+            if next(asked, None) is None:
+                raise InterruptedError
+
+        return translator.hypotheses(["a b c d"], settings, pause)
+
+    steps = 0
+    while True:
+        try:
+            found = decoded(steps)
+            break
+        except InterruptedError:
+            steps += 1
+    assert steps > 2
+    assert found == translator.hypotheses(["a b c d"], settings)
 
 
 def test_saved_and_loaded_equals_itself(folder, translator, tmp_path):
