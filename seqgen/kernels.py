@@ -5,8 +5,12 @@ shape at once: the R directions in which a sentence is read. What does not depen
 before is computed for all steps at once: the inputs' part of the gates, the factors of the
 backward pass, and the gradients of the weights. The steps only carry the states, and one product
 carries them in all directions.
+
+Sequences are packed, step after step, the longest first: `sizes` says how many still go on at each
+step, and N is their sum. No work is spent on padding.
 """
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,15 +19,16 @@ from torch.autograd import Function
 
 
 class LSTM(Function):
-    """inputs [R, B, T, I], hidden and cell [R, B, H], weights of `torch.nn.LSTM` stacked [R, ...].
+    """inputs [R, N, I], hidden and cell [R, B, H], weights of `torch.nn.LSTM` stacked [R, ...].
 
-    Returns the outputs [R, B, T, H] and the last cell [R, B, H]. Hochreiter and Schmidhuber (1997)
-    with the forget gate of Gers et al. (2000).
+    Returns the outputs [R, N, H] and the last cell of each sequence [R, B, H]. Hochreiter and
+    Schmidhuber (1997) with the forget gate of Gers et al. (2000).
     """
 
     @staticmethod
     def forward(
         context: Any,
+        sizes: list[int],
         inputs: Tensor,
         hidden: Tensor,
         cell: Tensor,
@@ -31,130 +36,178 @@ class LSTM(Function):
     ) -> tuple[Tensor, Tensor]:
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         width = hidden.shape[-1]
-        gates = _projected(inputs, weight_ih, bias_ih + bias_hh)  # input, forget, new, output
-        states = hidden.new_empty(len(gates) + 1, *hidden.shape)  # [T + 1, R, B, H]
+        # Input, forget, new and output gate.
+        gates = _projected(inputs, weight_ih, bias_ih + bias_hh)
+        states = gates.new_empty(*gates.shape[:2], width)
         cells = torch.empty_like(states)
-        states[0], cells[0] = hidden, cell
         across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
-        for t in range(len(gates)):
-            gate = gates[t].baddbmm_(states[t], across)
-            gate[..., : 2 * width].sigmoid_()
-            gate[..., 2 * width : 3 * width].tanh_()
-            gate[..., 3 * width :].sigmoid_()
-            entering, forget, new, leaving = torch.split(gate, width, dim=-1)
-            torch.mul(forget, cells[t], out=cells[t + 1]).addcmul_(entering, new)
-            torch.tanh(cells[t + 1], out=states[t + 1]).mul_(leaving)
-        context.save_for_backward(inputs, states, cells, gates, weight_ih, weight_hh)
-        return states[1:].permute(1, 2, 0, 3), cells[-1]
+        blocks = [
+            torch.split(part, sizes, dim=1)
+            for part in (gates, *torch.split(gates, width, dim=-1), cells, states)
+        ]
+        before, ended, kept = hidden, cell.clone(), cell
+        for size, gate, entering, forget, new, leaving, memory, after in zip(
+            sizes, *blocks, strict=True
+        ):
+            total = torch.baddbmm(gate, _first(before, size), across)
+            torch.sigmoid(total, out=gate)
+            torch.tanh(total[..., 2 * width : 3 * width], out=new)
+            torch.mul(forget, _first(kept, size), out=memory).addcmul_(entering, new)
+            torch.tanh(memory, out=after).mul_(leaving)
+            ended[:, :size] = memory
+            before, kept = after, memory
+        context.sizes = sizes
+        context.save_for_backward(inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh)
+        return states, ended
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
-        inputs, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
-        outputs = gradients[0].permute(2, 0, 1, 3)  # [T, R, B, H]
+        inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
+        sizes, outputs = context.sizes, gradients[0]
         entering, forget, new, leaving = torch.split(gates, states.shape[-1], dim=-1)
-        squashed = cells[1:].tanh()
+        squashed = cells.tanh()
         # How much of the cell's gradient goes into each of three gates, and of the state's into
         # the fourth and the cell, before their nonlinearities.
         into = torch.stack(
             [
                 (1 - entering).mul_(entering).mul_(new),
-                (1 - forget).mul_(forget).mul_(cells[:-1]),
+                (1 - forget).mul_(forget).mul_(_before(cells, cell, sizes)),
                 (1 - new * new).mul_(entering),
                 (1 - leaving).mul_(leaving).mul_(squashed),
             ],
-            dim=3,
-        )  # [T, R, B, 4, H]
+            dim=2,
+        )  # [R, N, 4, H]
         to_cell = (1 - squashed * squashed).mul_(leaving)
         across = torch.empty_like(into)
-        carried, cell = torch.zeros_like(states[0]), gradients[1]
-        for t in range(len(gates) - 1, -1, -1):
-            arriving = outputs[t] + carried
-            cell = torch.addcmul(cell, arriving, to_cell[t])
-            torch.mul(into[t, :, :, :3], cell[:, :, None], out=across[t, :, :, :3])
-            torch.mul(into[t, :, :, 3], arriving, out=across[t, :, :, 3])
-            carried = across[t].flatten(2) @ weight_hh
-            cell = cell * forget[t]
-        flat = _rows(across.flatten(3))
+        flat = across.flatten(2)
+        carried, kept = torch.zeros_like(hidden), gradients[1].clone()
+        blocks = [
+            torch.split(part, sizes, dim=1)
+            for part in (outputs, to_cell, forget, into, across, flat)
+        ]
+        for size, output, leading, forgot, factors, products, row in _reversed(sizes, blocks):
+            arriving = output + _first(carried, size)
+            to_kept = torch.addcmul(_first(kept, size), arriving, leading)
+            torch.mul(factors[:, :, :3], to_kept[:, :, None], out=products[:, :, :3])
+            torch.mul(factors[:, :, 3], arriving, out=products[:, :, 3])
+            carried = _written(carried, row @ weight_hh)
+            kept = _written(kept, to_kept * forgot)
         bias = flat.sum(1)
         return (
-            (flat @ weight_ih).view(inputs.shape),
+            None,
+            flat @ weight_ih,
             carried,
-            cell,
-            flat.transpose(1, 2) @ inputs.flatten(1, 2),
-            flat.transpose(1, 2) @ _rows(states[:-1]),
+            kept,
+            flat.transpose(1, 2) @ inputs,
+            flat.transpose(1, 2) @ _before(states, hidden, sizes),
             bias,
             bias.clone(),  # each is changed in place by clipping
         )
 
 
 class GRU(Function):
-    """inputs [R, B, T, I], state [R, B, H], weights and biases of `torch.nn.GRU` stacked [R, ...].
+    """inputs [R, N, I], state [R, B, H], weights and biases of `torch.nn.GRU` stacked [R, ...].
 
-    Returns the outputs [R, B, T, H], of which the last is the state. Cho et al. (2014, arXiv
-    1406.1078), with the reset gate after the recurrent product.
+    Returns the outputs [R, N, H], which are the states. Cho et al. (2014, arXiv 1406.1078), with
+    the reset gate after the recurrent product.
     """
 
     @staticmethod
-    def forward(context: Any, inputs: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
+    def forward(
+        context: Any, sizes: list[int], inputs: Tensor, state: Tensor, *weights: Tensor
+    ) -> Tensor:
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         hidden = state.shape[-1]
         gates = _projected(inputs, weight_ih, bias_ih)  # reset, update, new
-        recurrent = torch.empty_like(gates)  # the state's part of each gate
-        states = state.new_empty(len(gates) + 1, *state.shape)  # [T + 1, R, B, H]
-        states[0] = state
+        states = gates.new_empty(*gates.shape[:2], hidden)
+        candidates = torch.empty_like(states)  # the state's part of the new gate
         across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
         bias = bias_hh[:, None]
-        for t in range(len(gates)):
-            torch.baddbmm(bias, states[t], across, out=recurrent[t])
-            reset_update = gates[t, ..., : 2 * hidden]
-            reset_update.add_(recurrent[t, ..., : 2 * hidden]).sigmoid_()
-            reset, update = torch.split(reset_update, hidden, dim=-1)
-            new = gates[t, ..., 2 * hidden :].addcmul_(reset, recurrent[t, ..., 2 * hidden :])
-            torch.lerp(new.tanh_(), states[t], update, out=states[t + 1])
-        candidates = recurrent[..., 2 * hidden :]
-        context.save_for_backward(inputs, states, gates, candidates, weight_ih, weight_hh)
-        return states[1:].permute(1, 2, 0, 3)
+        blocks = [
+            torch.split(part, sizes, dim=1)
+            for part in (
+                gates[..., : 2 * hidden],
+                *torch.split(gates, hidden, dim=-1),
+                candidates,
+                states,
+            )
+        ]
+        before = state
+        for size, both, reset, update, new, candidate, after in zip(sizes, *blocks, strict=True):
+            before = _first(before, size)
+            recurrent = torch.baddbmm(bias, before, across)
+            gated, entering = torch.split(recurrent, [2 * hidden, hidden], dim=-1)
+            both.add_(gated).sigmoid_()
+            candidate.copy_(entering)
+            torch.lerp(new.addcmul_(reset, entering).tanh_(), before, update, out=after)
+            before = after
+        context.sizes = sizes
+        context.save_for_backward(inputs, state, states, gates, candidates, weight_ih, weight_hh)
+        return states
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
-        inputs, states, gates, candidates, weight_ih, weight_hh = context.saved_tensors
-        outputs = gradients[0].permute(2, 0, 1, 3)  # [T, R, B, H]
-        hidden = states.shape[-1]
-        before = states[:-1]
+        inputs, state, states, gates, candidates, weight_ih, weight_hh = context.saved_tensors
+        sizes, outputs = context.sizes, gradients[0]
+        hidden = state.shape[-1]
+        before = _before(states, state, sizes)
         reset, update, new = torch.split(gates, hidden, dim=-1)
         # What does not depend on later steps is computed for all of them at once: how much of the
         # state's gradient goes into each gate, before its nonlinearity.
         to_new = (1 - update).mul_(1 - new * new)
         to_update = (before - new).mul_(update).mul_(1 - update)
         to_reset = (1 - reset).mul_(reset).mul_(candidates).mul_(to_new)
-        into = torch.stack([to_reset, to_update, to_new * reset], dim=3)  # [T, R, B, 3, H]
+        into = torch.stack([to_reset, to_update, to_new * reset], dim=2)  # [R, N, 3, H]
         across = torch.empty_like(into)
-        carried = torch.zeros_like(states[0])
+        flat = across.flatten(2)
+        carried = torch.zeros_like(state)
         arriving = torch.empty_like(before)
-        for t in range(len(gates) - 1, -1, -1):
-            torch.add(outputs[t], carried, out=arriving[t])
-            torch.mul(into[t], arriving[t, :, :, None], out=across[t])
-            carried = (arriving[t] * update[t]).baddbmm_(across[t].flatten(2), weight_hh)
-        flat = _rows(across.flatten(3))
+        blocks = [
+            torch.split(part, sizes, dim=1)
+            for part in (outputs, update, into, across, flat, arriving)
+        ]
+        for size, output, kept, factors, products, row, arrived in _reversed(sizes, blocks):
+            torch.add(output, _first(carried, size), out=arrived)
+            torch.mul(factors, arrived[:, :, None], out=products)
+            carried = _written(carried, (arrived * kept).baddbmm_(row, weight_hh))
         # The reset gate stands between the state's part of the new gate and the inputs'.
         along = flat.clone()
-        along[..., 2 * hidden :] = _rows(to_new.mul_(arriving))
+        along[..., 2 * hidden :] = to_new.mul_(arriving)
         return (
-            (along @ weight_ih).view(inputs.shape),
+            None,
+            along @ weight_ih,
             carried,
-            along.transpose(1, 2) @ inputs.flatten(1, 2),
-            flat.transpose(1, 2) @ _rows(before),
+            along.transpose(1, 2) @ inputs,
+            flat.transpose(1, 2) @ before,
             along.sum(1),
             flat.sum(1),
         )
 
 
+def _first(values: Tensor, size: int) -> Tensor:
+    """The first `size` rows of `values` [R, B, H]."""
+    return values if values.shape[1] == size else values[:, :size]
+
+
+def _written(values: Tensor, first: Tensor) -> Tensor:
+    """`values` [R, B, H] with its first rows replaced."""
+    if first.shape == values.shape:
+        return first
+    values[:, : first.shape[1]] = first
+    return values
+
+
+def _reversed(sizes: list[int], blocks: Sequence[Sequence[Tensor]]) -> Iterator[Any]:
+    """The size of each step and its part of everything, from the last step to the first."""
+    return zip(reversed(sizes), *map(reversed, blocks), strict=True)
+
+
+def _before(values: Tensor, first: Tensor, sizes: list[int]) -> Tensor:
+    """`values` [R, N, H], each at the step before; `first` [R, B, H] before the first."""
+    shifted = zip((first, *torch.split(values, sizes, dim=1)), sizes, strict=False)
+    return torch.cat([_first(each, size) for each, size in shifted], dim=1)
+
+
 def _projected(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """The inputs' part of the gates, step by step: [T, R, B, G]."""
-    gates = torch.baddbmm(bias[:, None], inputs.flatten(1, 2), weight.transpose(1, 2))
-    return gates.view(*inputs.shape[:3], -1).permute(2, 0, 1, 3).contiguous()
-
-
-def _rows(steps: Tensor) -> Tensor:
-    """[T, R, B, H] in the order of the inputs: [R, B * T, H]."""
-    return steps.permute(1, 2, 0, 3).flatten(1, 2)
+    """The inputs' part of the gates: [R, N, G]."""
+    return torch.baddbmm(bias[:, None], inputs, weight.transpose(1, 2))

@@ -137,7 +137,7 @@ class Seq2Seq(nn.Module):
         readouts, _, _ = self.decoder(inputs, memory, state)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
-        readouts = readouts.reshape(-1, readouts.shape[-1])[real]  # [tokens, R]
+        readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
         return functional.cross_entropy(
             self.decoder.output(readouts),
             gold.reshape(-1)[real],

@@ -53,9 +53,11 @@ class Recurrent(nn.Module):
 
     def _trained(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The same as the cell of torch, faster on the way back."""
-        outputs, cells = run_together([self], inputs[None], state)
-        ended = (outputs[0, None, :, -1], *(cell[0, None] for cell in cells))
-        return outputs[0], ended
+        batch, steps = inputs.shape[:2]
+        packed = inputs.transpose(0, 1).reshape(1, batch * steps, -1)
+        outputs, cells = run_together([self], packed, [batch] * steps, state)
+        unpacked = outputs.view(steps, batch, -1)
+        return unpacked.transpose(0, 1), (unpacked[-1:], *cells)
 
     def packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs [B, S, H], zero after each sentence's length; no step is spent on padding."""
@@ -68,21 +70,46 @@ class Recurrent(nn.Module):
 
 
 def run_together(
-    layers: Sequence[Recurrent], inputs: Tensor, state: State | None = None
+    layers: Sequence[Recurrent], inputs: Tensor, sizes: list[int], state: State | None = None
 ) -> tuple[Tensor, State]:
-    """Outputs [R, B, T, H] of R layers over inputs [R, B, T, I], and the LSTM's last cells.
+    """Outputs [R, N, H] of R layers over inputs [R, N, I], and the LSTM's last cells [R, B, H].
 
-    `state` [R, B, H]; zeros where it is None.
+    Sequences are packed as the kernels say. `state` [R, B, H]; zeros where it is None.
     """
     cells = [layer.cell for layer in layers]
-    shape = (*inputs.shape[:2], cells[0].hidden_size)
+    shape = (len(layers), sizes[0], cells[0].hidden_size)
     start = state or (inputs.new_zeros(shape),) * layers[0].parts
     weights = [
         torch.stack(each) for each in zip(*(cell.all_weights[0] for cell in cells), strict=True)
     ]
     apply = KERNELS[type(cells[0])].apply
-    found = apply(inputs, *start, *weights)  # type: ignore[no-untyped-call]
+    found = apply(sizes, inputs, *start, *weights)  # type: ignore[no-untyped-call]
     return (found[0], (found[1],)) if layers[0].parts == 2 else (found, ())
+
+
+class Whole:
+    """Layers over padded sources, for a kernel that takes them packed."""
+
+    def __init__(self, lengths: Tensor, longest: int):
+        order = lengths.argsort(descending=True, stable=True)
+        self.batch, ends = len(lengths), lengths[order]
+        steps = torch.arange(longest)[:, None]
+        real = steps < ends  # [S, B], the longest first
+        starts = order * longest
+        self.sizes: list[int] = real.sum(1).tolist()
+        # Where the steps are in [B * S]: those of the first direction, and of the second.
+        self.places = torch.stack([(starts + steps)[real], (starts + ends - 1 - steps)[real]])
+
+    def __call__(self, layers: Sequence[Recurrent], fed: Tensor) -> Tensor:
+        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
+        places = self.places[: len(layers)]
+        packed = fed.flatten(0, 1).index_select(0, places.flatten()).view(*places.shape, -1)
+        outputs, _ = run_together(layers, packed, self.sizes)
+        empty = outputs.new_zeros(len(fed) * fed.shape[1], outputs.shape[-1])
+        each = (
+            empty.index_copy(0, where, found) for where, found in zip(places, outputs, strict=True)
+        )
+        return torch.cat(list(each), dim=-1).view(*fed.shape[:2], -1)
 
 
 class Stack(nn.Module):
@@ -111,21 +138,14 @@ class Stack(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
-        steps = torch.arange(inputs.shape[1], device=inputs.device)
-        ends = lengths.to(inputs.device, non_blocking=True)[:, None]
-        real = steps < ends  # [B, S]
-        mirror = torch.where(real, ends - 1 - steps, steps)  # [B, S], its own inverse
+        run = self._runner(inputs, lengths)
         hidden = inputs
-        for layer, forwards in enumerate(self.forwards):
-            fed = self.dropout(hidden) if layer else hidden
-            if self.backwards:
-                both = [forwards, self.backwards[layer]]
-                onward, mirrored = self._run(both, [fed, _gather(fed, mirror)], lengths)
-                outputs = torch.cat([onward, _gather(mirrored, mirror)], dim=-1)
-            else:
-                (outputs,) = self._run([forwards], [fed], lengths)
-            hidden = hidden + outputs if self.residual and layer else outputs
-        return hidden * real[..., None]
+        for number, forwards in enumerate(self.forwards):
+            fed = self.dropout(hidden) if number else hidden
+            layers = [forwards, *self.backwards[number : number + 1]]
+            outputs = run([layer for layer in layers if isinstance(layer, Recurrent)], fed)
+            hidden = hidden + outputs if self.residual and number else outputs
+        return hidden
 
     def last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """What each direction gave when it had read the whole sentence: [B, D]."""
@@ -136,22 +156,39 @@ class Stack(nn.Module):
         half = outputs.shape[-1] // 2
         return torch.cat([forwards[:, :half], outputs[:, 0, half:]], dim=-1)
 
-    def _run(
-        self, layers: list[nn.Module], inputs: list[Tensor], lengths: Tensor
-    ) -> Sequence[Tensor]:
-        recurrent = [layer for layer in layers if isinstance(layer, Recurrent)]
-        if inputs[0].is_cuda if self.pack is None else self.pack:
-            return [
-                layer.packed(fed, lengths) for layer, fed in zip(recurrent, inputs, strict=True)
-            ]
-        if recurrent[0].has_kernel(inputs[0]):
-            return run_together(recurrent, torch.stack(inputs))[0].unbind()
-        return [layer(fed)[0] for layer, fed in zip(recurrent, inputs, strict=True)]
+    def _runner(
+        self, inputs: Tensor, lengths: Tensor
+    ) -> Callable[[Sequence[Recurrent], Tensor], Tensor]:
+        """What runs layers over this batch."""
+        first = self.forwards[0]
+        if self.pack is None and isinstance(first, Recurrent) and first.has_kernel(inputs):
+            return Whole(lengths, inputs.shape[1])
+        return Mirrored(lengths, inputs, inputs.is_cuda if self.pack is None else self.pack)
 
 
-def _gather(values: Tensor, order: Tensor) -> Tensor:
-    """`values` [B, S, H] with the steps of each sentence in `order` [B, S]."""
-    return values.gather(1, order[..., None].expand(-1, -1, values.shape[-1]))
+class Mirrored:
+    """Layers over padded sources, the second of which gets each sentence in reverse."""
+
+    def __init__(self, lengths: Tensor, inputs: Tensor, pack: bool):
+        self.lengths, self.pack = lengths, pack
+        steps = torch.arange(inputs.shape[1], device=inputs.device)
+        ends = lengths.to(inputs.device, non_blocking=True)[:, None]
+        self.real = steps < ends  # [B, S]
+        self.mirror = torch.where(self.real, ends - 1 - steps, steps)  # [B, S], its own inverse
+
+    def __call__(self, layers: Sequence[Recurrent], fed: Tensor) -> Tensor:
+        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
+        outputs = [self._run(layers[0], fed)]
+        for layer in layers[1:]:
+            outputs.append(self._reversed(self._run(layer, self._reversed(fed))))
+        return torch.cat(outputs, dim=-1) * self.real[..., None]
+
+    def _run(self, layer: Recurrent, fed: Tensor) -> Tensor:
+        return layer.packed(fed, self.lengths) if self.pack else layer(fed)[0]
+
+    def _reversed(self, values: Tensor) -> Tensor:
+        """`values` [B, S, H] with the steps of each sentence from its end to its start."""
+        return values.gather(1, self.mirror[..., None].expand(-1, -1, values.shape[-1]))
 
 
 def _he(weight: Tensor) -> None:

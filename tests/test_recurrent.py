@@ -37,7 +37,7 @@ def test_packed_equals_padded_and_masked(cell, both, residual):
     stack = Stack(cell, E, H, L, both, dropout=0.0, residual=residual).double()
     inputs = torch.randn(B, S, E, dtype=torch.double, requires_grad=True)
     results = []
-    for stack.pack in (True, False):
+    for stack.pack in (True, False, None):
         inputs.grad = None
         stack.zero_grad()
         outputs = stack(inputs, LENGTHS)
@@ -46,11 +46,12 @@ def test_packed_equals_padded_and_masked(cell, both, residual):
         weights = [weight.grad for weight in stack.parameters()]
         results.append((outputs.detach(), last.detach(), inputs.grad, weights))
     assert tuple(results[0][0].shape) == (B, S, H)
-    torch.testing.assert_close(results[0], results[1])
+    for other in results[1:]:
+        torch.testing.assert_close(results[0], other)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("pack", [True, False])
+@pytest.mark.parametrize("pack", [True, False, None])
 def test_a_sentence_does_not_see_its_neighbours_or_its_padding(cell, pack):
     stack = Stack(cell, E, H, L, both=True, dropout=0.0, residual=False).double()
     stack.pack = pack
