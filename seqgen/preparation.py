@@ -17,7 +17,7 @@ from seqgen import tokenizer
 from seqgen.batching import Encoded, Integers, Side
 from seqgen.config import Config, Facts, TokenizerConfig
 from seqgen.corpus import Corpus, Split, read_corpus
-from seqgen.errors import DataError
+from seqgen.errors import DataError, ModelError
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
@@ -120,19 +120,25 @@ def encode(
     """The ids of a split, memory-mapped from the cache; pairs longer than `longest` stay out."""
     key = _key(fingerprint, tokenizers.sha256, *longest)
     folder = cache_folder() / f"ids-{key}"
-    if not folder.exists():
-        with _appearing(folder) as draft:
-            _write_ids(draft, split, tokenizers, longest)
-    return Encoded(_side(folder, "source"), _side(folder, "target"))
+    try:
+        return _read_ids(folder)
+    except (OSError, ValueError, EOFError):  # not there yet, or cut short
+        shutil.rmtree(folder, ignore_errors=True)
+    with _appearing(folder) as draft:
+        _write_ids(draft, split, tokenizers, longest)
+    return _read_ids(folder)
 
 
 def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> Tokenizers:
     folder = cache_folder() / f"tokenizer-{_key(fingerprint, json.dumps(asdict(config)))}"
-    if not folder.exists():
-        trained = tokenizer.train(lambda: iter(train), len(train), config)
-        with _appearing(folder) as draft:
-            for name, content in trained.files().items():
-                (draft / name).write_bytes(content)
+    try:
+        return tokenizer.load(folder)
+    except ModelError:  # not there yet, or cut short
+        shutil.rmtree(folder, ignore_errors=True)
+    trained = tokenizer.train(lambda: iter(train), len(train), config)
+    with _appearing(folder) as draft:
+        for name, content in trained.files().items():
+            (draft / name).write_bytes(content)
     return tokenizer.load(folder)
 
 
@@ -182,6 +188,10 @@ def _write_ids(
             folder / f"{name}.offsets.npy",
             numpy.concatenate([[0], *counts]).cumsum().astype(numpy.int64),
         )
+
+
+def _read_ids(folder: Path) -> Encoded:
+    return Encoded(_side(folder, "source"), _side(folder, "target"))
 
 
 def _side(folder: Path, name: str) -> Side:
