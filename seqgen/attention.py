@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seqgen.vocabulary import PAD
+
 
 class Memory(NamedTuple):
     """The encoded source, ready to be attended: projected once a sentence, not once a step."""
@@ -13,6 +15,7 @@ class Memory(NamedTuple):
     states: Tensor  # [B, S, D]
     keys: Tensor  # [B, S, A]
     mask: Tensor  # [B, S], True on real ids
+    ids: Tensor  # [B, S] of the source, PAD after each end
 
     def select(self, sentences: Tensor) -> "Memory":
         """The memory of these sentences, in this order."""
@@ -22,9 +25,13 @@ class Memory(NamedTuple):
 class Attention(nn.Module):
     """Scores of every source state for every query, and the mean of the states they weigh."""
 
-    def remember(self, states: Tensor, mask: Tensor) -> Memory:
-        """`states` [B, S, D] with the keys that queries are compared with."""
-        return Memory(states, states, mask)
+    def remember(self, states: Tensor, ids: Tensor) -> Memory:
+        """`states` [B, S, D] of source `ids` with the keys that queries are compared with."""
+        return Memory(states, self.keys(states), ids != PAD, ids)
+
+    def keys(self, states: Tensor) -> Tensor:
+        """What of each state [B, S, D] is compared: [B, S, A]."""
+        return states
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """[B, Q, S]; `queries` [B, Q, H] are decoder steps or the hypotheses of a beam."""
@@ -59,8 +66,9 @@ class General(Attention):
         super().__init__()
         self.key = nn.Linear(states, queries, bias=False)
 
-    def remember(self, states: Tensor, mask: Tensor) -> Memory:
-        return Memory(states, self.key(states), mask)
+    def keys(self, states: Tensor) -> Tensor:
+        found: Tensor = self.key(states)
+        return found
 
 
 class Additive(Attention):
@@ -72,8 +80,9 @@ class Additive(Attention):
         self.key = nn.Linear(states, queries, bias=False)
         self.energy = nn.Linear(queries, 1, bias=False)
 
-    def remember(self, states: Tensor, mask: Tensor) -> Memory:
-        return Memory(states, self.key(states), mask)
+    def keys(self, states: Tensor) -> Tensor:
+        found: Tensor = self.key(states)
+        return found
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         mixed = torch.tanh(self.query(queries)[:, :, None] + keys[:, None])  # [B, Q, S, A]

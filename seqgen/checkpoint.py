@@ -15,7 +15,8 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
-from seqgen.config import Config, read_config, to_json
+from seqgen.config import Config
+from seqgen.configfiles import read_config, to_json
 from seqgen.errors import CheckpointError, ModelError
 from seqgen.tokenizer import Tokenizers
 

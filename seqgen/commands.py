@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen import texts
-from seqgen.config import Config, DataConfig, to_toml
+from seqgen.config import Config, DataConfig
+from seqgen.configfiles import to_toml
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.flags import Values, resolve
 from seqgen.terminal import is_terminal, note, printable, read_lines, write_result

@@ -5,14 +5,10 @@ dataclasses below. A run's `config.json` holds all of it, with the facts that tr
 """
 
 import difflib
-import json
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import Field, dataclass, field, replace
 from typing import Any, Literal, get_type_hints
 
-from seqgen import __version__
 from seqgen.errors import ConfigError
 from seqgen.settings import Section, setting, settings
 
@@ -83,6 +79,9 @@ class ModelConfig(Section):
     )
     lexical: bool = setting(
         False, "attend to the source embeddings beside the states: learns to copy sooner"
+    )
+    copy: bool = setting(
+        False, "choose between writing a token and copying one that attention is on"
     )
     residual: bool = setting(False, "add each layer's input to its output, from the second on")
     dropout: float = setting(
@@ -290,7 +289,7 @@ class Config:
         for path, value in values.items():
             section, _, name = path.partition(".")
             changed.setdefault(section, {})[name] = value
-        return _merge(self, changed, where)
+        return merged(self, changed, where)
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -307,46 +306,8 @@ def options() -> Iterator[tuple[str, Field[Any], Any]]:
             yield name, item, kinds[item.name]
 
 
-def read_config(path: Path, base: Config | None = None) -> Config:
-    """The settings of a TOML or JSON file over `base`; facts are read from JSON alone."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a configuration: {error}") from None
-    try:
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigError(f"{path}: is not {kind}: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds {type(values).__name__}, not sections of settings")
-    values.pop("seqgen", None)
-    return _merge(base or Config(), values, str(path))
-
-
-def to_json(config: Config) -> str:
-    """Every setting and fact, with the version that wrote them."""
-    return (
-        json.dumps({"seqgen": __version__, **asdict(config)}, indent=2, ensure_ascii=False) + "\n"
-    )
-
-
-def to_toml(config: Config) -> str:
-    """Every user setting with its meaning, as a file that `--config` takes back."""
-    lines: list[str] = []
-    for name in USER_SECTIONS:
-        section = getattr(config, name)
-        lines += [f"[{name}]  # {(SECTIONS[name].__doc__ or '').splitlines()[0]}"]
-        for item in settings(SECTIONS[name]):
-            # A JSON scalar is a TOML scalar.
-            value = json.dumps(getattr(section, item.name), ensure_ascii=False)
-            lines += [f"{item.name} = {value}  # {item.metadata['meaning']}"]
-        lines += [""]
-    return "\n".join(lines)
-
-
-def _merge(base: Config, values: Mapping[str, Any], where: str) -> Config:
-    """`base` with the sections of `values` over it; an unknown name is an error."""
+def merged(base: Config, values: Mapping[str, Any], where: str) -> Config:
+    """`base` with the sections of `values` over it; an unknown name is a `ConfigError`."""
     sections = {}
     for name, entries in values.items():
         if name not in SECTIONS:

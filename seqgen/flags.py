@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from seqgen import recipes
-from seqgen.config import SECTIONS, Config, options, read_config
+from seqgen.config import SECTIONS, Config, options
+from seqgen.configfiles import read_config
 from seqgen.errors import ConfigError, UsageError
 
 Values = Mapping[str, Any]  # what was given: {"model.hidden": 64}

@@ -7,7 +7,9 @@ backward pass, and the gradients of the weights. The steps only carry the states
 carries them in all directions.
 
 Sequences are packed, step after step, the longest first: `sizes` says how many still go on at each
-step, and N is their sum. No work is spent on padding.
+step, and N is their sum. No work is spent on padding. With `places` [R, N], the inputs are
+[U, I], each different one once, and `places` says which stands where: what is equal is
+multiplied once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,6 +31,7 @@ class LSTM(Function):
     def forward(
         context: Any,
         sizes: list[int],
+        places: Tensor | None,
         inputs: Tensor,
         hidden: Tensor,
         cell: Tensor,
@@ -37,7 +40,7 @@ class LSTM(Function):
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         width = hidden.shape[-1]
         # Input, forget, new and output gate.
-        gates = _projected(inputs, weight_ih, bias_ih + bias_hh)
+        gates = _projected(inputs, places, weight_ih, bias_ih + bias_hh)
         states = gates.new_empty(*gates.shape[:2], width)
         cells = torch.empty_like(states)
         across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
@@ -56,7 +59,7 @@ class LSTM(Function):
             torch.tanh(memory, out=after).mul_(leaving)
             ended[:, :size] = memory
             before, kept = after, memory
-        context.sizes = sizes
+        context.sizes, context.places = sizes, places
         context.save_for_backward(inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh)
         return states, ended
 
@@ -93,12 +96,14 @@ class LSTM(Function):
             carried = _written(carried, row @ weight_hh)
             kept = _written(kept, to_kept * forgot)
         bias = flat.sum(1)
+        to_inputs, to_weight = _unprojected(flat, inputs, context.places, weight_ih)
         return (
             None,
-            flat @ weight_ih,
+            None,
+            to_inputs,
             carried,
             kept,
-            flat.transpose(1, 2) @ inputs,
+            to_weight,
             flat.transpose(1, 2) @ _before(states, hidden, sizes),
             bias,
             bias.clone(),  # each is changed in place by clipping
@@ -114,11 +119,16 @@ class GRU(Function):
 
     @staticmethod
     def forward(
-        context: Any, sizes: list[int], inputs: Tensor, state: Tensor, *weights: Tensor
+        context: Any,
+        sizes: list[int],
+        places: Tensor | None,
+        inputs: Tensor,
+        state: Tensor,
+        *weights: Tensor,
     ) -> Tensor:
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         hidden = state.shape[-1]
-        gates = _projected(inputs, weight_ih, bias_ih)  # reset, update, new
+        gates = _projected(inputs, places, weight_ih, bias_ih)  # reset, update, new
         states = gates.new_empty(*gates.shape[:2], hidden)
         candidates = torch.empty_like(states)  # the state's part of the new gate
         across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
@@ -141,7 +151,7 @@ class GRU(Function):
             candidate.copy_(entering)
             torch.lerp(new.addcmul_(reset, entering).tanh_(), before, update, out=after)
             before = after
-        context.sizes = sizes
+        context.sizes, context.places = sizes, places
         context.save_for_backward(inputs, state, states, gates, candidates, weight_ih, weight_hh)
         return states
 
@@ -173,11 +183,13 @@ class GRU(Function):
         # The reset gate stands between the state's part of the new gate and the inputs'.
         along = flat.clone()
         along[..., 2 * hidden :] = to_new.mul_(arriving)
+        to_inputs, to_weight = _unprojected(along, inputs, context.places, weight_ih)
         return (
             None,
-            along @ weight_ih,
+            None,
+            to_inputs,
             carried,
-            along.transpose(1, 2) @ inputs,
+            to_weight,
             flat.transpose(1, 2) @ before,
             along.sum(1),
             flat.sum(1),
@@ -208,6 +220,27 @@ def _before(values: Tensor, first: Tensor, sizes: list[int]) -> Tensor:
     return torch.cat([_first(each, size) for each, size in shifted], dim=1)
 
 
-def _projected(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def _projected(inputs: Tensor, places: Tensor | None, weight: Tensor, bias: Tensor) -> Tensor:
     """The inputs' part of the gates: [R, N, G]."""
-    return torch.baddbmm(bias[:, None], inputs, weight.transpose(1, 2))
+    bias, weight = bias[:, None], weight.transpose(1, 2)
+    if places is None:
+        return torch.baddbmm(bias, inputs, weight)
+    each = torch.baddbmm(bias, inputs.expand(len(places), -1, -1), weight)  # [R, U, G]
+    return each.flatten(0, 1).index_select(0, _rows(places, inputs)).view(*places.shape, -1)
+
+
+def _unprojected(
+    gates: Tensor, inputs: Tensor, places: Tensor | None, weight: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of the inputs and of their weight [R, G, I], of that of the gates [R, N, G]."""
+    if places is None:
+        return gates @ weight, gates.transpose(1, 2) @ inputs
+    each = gates.new_zeros(len(places) * len(inputs), gates.shape[-1])
+    each.index_add_(0, _rows(places, inputs), gates.flatten(0, 1))
+    each = each.view(len(places), len(inputs), -1)  # [R, U, G]
+    return (each @ weight).sum(0), each.transpose(1, 2) @ inputs.expand(len(places), -1, -1)
+
+
+def _rows(places: Tensor, inputs: Tensor) -> Tensor:
+    """`places` [R, N] in the inputs of all directions, one after the other: [R * N]."""
+    return (places + torch.arange(len(places))[:, None] * len(inputs)).flatten()

@@ -13,7 +13,16 @@ from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.batching import Batch
 from seqgen.config import ModelConfig
 from seqgen.errors import ConfigError
-from seqgen.recurrent import INITIALIZATIONS, Recurrent, Stack, State, initialize, parts
+from seqgen.recurrent import (
+    INITIALIZATIONS,
+    Recurrent,
+    Stack,
+    State,
+    embedded,
+    initialize,
+    parts,
+    whole,
+)
 from seqgen.sampling import GOLD, Forcing, mixed_inputs
 from seqgen.vocabulary import PAD
 
@@ -50,13 +59,13 @@ class Encoder(nn.Module):
 
     def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """States [B, S, D], zero on padding, and the summary [B, H] of the recurrent ones."""
-        embedded = self.dropout(self.embedding(source))
-        states = self.stack(embedded, lengths)
+        inputs = embedded(self.embedding, self.dropout, source)
+        states = self.stack(inputs, lengths)
         if self.mean:
             summary = states.sum(1) / lengths.to(states.device)[:, None]
         else:
             summary = self.stack.last(states, lengths)
-        return torch.cat([states, embedded], dim=-1) if self.lexical else states, summary
+        return torch.cat([states, whole(inputs)], dim=-1) if self.lexical else states, summary
 
 
 class Bridge(nn.Module):
@@ -96,6 +105,8 @@ class Decoder(nn.Module):
         readout = hidden if config.tie == "none" else config.embedding
         self.readout = nn.Linear(hidden + memory, readout)
         self.output = nn.Linear(readout, vocabulary)
+        # Whether to write a token or to copy one: See, Liu and Manning (2017), equation 8.
+        self.gate = nn.Linear(readout, 1) if config.copy else None
         self.dropout = nn.Dropout(config.dropout)
         self.residual = config.residual
 
@@ -104,7 +115,9 @@ class Decoder(nn.Module):
 
         `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
         """
-        first, ended = self.layers[0](self.dropout(self.embedding(inputs)), _layer(state, 0))
+        first, ended = self.layers[0](
+            embedded(self.embedding, self.dropout, inputs), _layer(state, 0)
+        )
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights = self.attention(queries, memory)
         context = contexts.reshape(*inputs.shape, -1)
@@ -134,41 +147,70 @@ class Seq2Seq(nn.Module):
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
                 inputs = mixed_inputs(inputs, lambda ids: self._scores(ids, memory, state), forcing)
-        readouts, _, _ = self.decoder(inputs, memory, state)
+        readouts, _, weights = self.decoder(inputs, memory, state)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
-        return functional.cross_entropy(
-            self.decoder.output(readouts),
-            gold.reshape(-1)[real],
-            reduction="sum",
-            label_smoothing=self.label_smoothing if self.training else 0.0,
-        )
+        scores, wanted = self.decoder.output(readouts), gold.reshape(-1)[real]
+        smoothing = self.label_smoothing if self.training else 0.0
+        if self.decoder.gate is None:
+            return functional.cross_entropy(
+                scores, wanted, reduction="sum", label_smoothing=smoothing
+            )
+        written = -functional.cross_entropy(scores, wanted, reduction="none")
+        copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1).reshape(-1)[real]
+        nats = -self._either(readouts, written[:, None], copied[:, None]).sum()
+        if smoothing:  # of what is written alone
+            spread = functional.cross_entropy(scores, wanted, reduction="sum", label_smoothing=1.0)
+            nats = (1 - smoothing) * nats + smoothing * spread
+        return nats
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """What the decoder needs of `source` [B, S], whose lengths [B] are on the CPU."""
         states, summary = self.encoder(source, lengths)
-        return self.decoder.attention.remember(states, source != PAD), self.bridge(summary)
+        return self.decoder.attention.remember(states, source), self.bridge(summary)
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
-        readouts, state, _ = self.decoder(ids[:, None], memory, state)
-        scores: Tensor = self.decoder.output(readouts.squeeze(1))
-        return scores.log_softmax(-1), state
+        readouts, state, weights = self.decoder(ids[:, None], memory, state)
+        return self._log_probs(readouts, weights, memory).squeeze(1), state
 
     def forced(self, batch: Batch) -> Forced:
         """How likely the batch's own targets are, token by token, and where each looked."""
         memory, state = self.encode(batch.source, batch.source_lengths)
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
         readouts, _, weights = self.decoder(inputs, memory, state)
-        scores = self.decoder.output(readouts).log_softmax(-1)  # [B, T, V]
+        scores = self._log_probs(readouts, weights, memory)  # [B, T, V]
         log_probs = scores.gather(-1, gold[..., None]).squeeze(-1)
         real = gold != PAD
         return Forced(log_probs * real, (scores.argmax(-1) == gold) & real, weights)
 
     def _scores(self, inputs: Tensor, memory: Memory, state: State) -> Tensor:
-        scores: Tensor = self.decoder.output(self.decoder(inputs, memory, state)[0])
-        return scores
+        readouts, _, weights = self.decoder(inputs, memory, state)
+        return self._log_probs(readouts, weights, memory)
+
+    def _log_probs(self, readouts: Tensor, weights: Tensor, memory: Memory) -> Tensor:
+        """Log-probabilities [N, T, V] of every id; readouts and attention as the decoder's."""
+        written: Tensor = self.decoder.output(readouts).log_softmax(-1)
+        if self.decoder.gate is None:
+            return written
+        weights = weights.reshape(*readouts.shape[:2], -1).to(written)  # [N, T, S]
+        ids = memory.ids.repeat_interleave(len(readouts) // len(memory.ids), dim=0)  # [N, S]
+        places = ids[:, None].expand_as(weights)
+        copied = torch.zeros_like(written).scatter_add(-1, places, weights)
+        return self._either(readouts, written, copied)
+
+    def _either(self, readouts: Tensor, written: Tensor, copied: Tensor) -> Tensor:
+        """Log-probabilities of ids, written with `written` (logs) or copied with `copied`.
+
+        See, Liu and Manning (2017), equation 9, in logarithms.
+        """
+        assert self.decoder.gate is not None
+        gate = self.decoder.gate(readouts)
+        logs = copied.clamp_min(torch.finfo(copied.dtype).tiny).log()
+        return torch.logaddexp(
+            functional.logsigmoid(gate) + written, functional.logsigmoid(-gate) + logs
+        )
 
 
 def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
@@ -177,6 +219,11 @@ def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -
         raise ConfigError(
             f"model.tie = 'all' shares one embedding, but the vocabularies have "
             f"{source_vocabulary} and {target_vocabulary} pieces; tokenizer.joint makes them one"
+        )
+    if config.copy and source_vocabulary != target_vocabulary:
+        raise ConfigError(
+            f"model.copy copies pieces, but the vocabularies have {source_vocabulary} and "
+            f"{target_vocabulary} of their own; tokenizer.joint makes them one"
         )
     model = Seq2Seq(
         Encoder(config, source_vocabulary), Bridge(config), Decoder(config, target_vocabulary)

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from seqgen.kernels import GRU, LSTM
@@ -20,6 +22,34 @@ CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
 
 # Where torch has no fused layer that is fast on the way back: the CPU.
 KERNELS: dict[type[nn.RNNBase], type[Function]] = {nn.LSTM: LSTM, nn.GRU: GRU}
+
+
+class Lookup(NamedTuple):
+    """Inputs of which many are equal: each different one once, and which of them stands where."""
+
+    rows: Tensor  # [U, I]
+    places: Tensor  # [B, T]
+
+    def whole(self) -> Tensor:
+        """The inputs side by side: [B, T, I]."""
+        return functional.embedding(self.places, self.rows)
+
+
+Inputs = Tensor | Lookup  # [B, T, I]
+
+
+def embedded(table: nn.Embedding, dropout: nn.Dropout, ids: Tensor) -> Inputs:
+    """The embeddings of ids [B, T] after dropout, as is fastest for what reads them."""
+    if ids.is_cuda or not torch.is_grad_enabled() or (dropout.training and dropout.p):
+        found: Tensor = dropout(table(ids))
+        return found
+    different, places = torch.unique(ids, return_inverse=True)
+    return Lookup(table(different), places)
+
+
+def whole(inputs: Inputs) -> Tensor:
+    """The inputs side by side: [B, T, I]."""
+    return inputs.whole() if isinstance(inputs, Lookup) else inputs
 
 
 def select(state: State, rows: Tensor) -> State:
@@ -40,22 +70,24 @@ class Recurrent(nn.Module):
         self.cell = CELLS[cell](inputs, hidden, batch_first=True)
         self.parts = parts(cell)
 
-    def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def forward(self, inputs: Inputs, state: State | None = None) -> tuple[Tensor, State]:
         """Outputs [B, T, H] and the state [1, B, H] after the last step."""
         if self.has_kernel(inputs):
             return self._trained(inputs, state)
-        outputs, ended = self.cell(inputs, self._unwrapped(state))
+        outputs, ended = self.cell(whole(inputs), self._unwrapped(state))
         return outputs, ended if self.parts == 2 else (ended,)
 
-    def has_kernel(self, inputs: Tensor) -> bool:
+    def has_kernel(self, inputs: Inputs) -> bool:
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
-        return torch.is_grad_enabled() and not inputs.is_cuda and type(self.cell) in KERNELS
+        return torch.is_grad_enabled() and not inputs[0].is_cuda and type(self.cell) in KERNELS
 
-    def _trained(self, inputs: Tensor, state: State | None) -> tuple[Tensor, State]:
+    def _trained(self, inputs: Inputs, state: State | None) -> tuple[Tensor, State]:
         """The same as the cell of torch, faster on the way back."""
-        batch, steps = inputs.shape[:2]
-        packed = inputs.transpose(0, 1).reshape(1, batch * steps, -1)
-        outputs, cells = run_together([self], packed, [batch] * steps, state)
+        given = inputs.places if isinstance(inputs, Lookup) else inputs
+        batch, steps = given.shape[:2]
+        packed = given.transpose(0, 1).reshape(1, batch * steps, *given.shape[2:])
+        fed = Lookup(inputs.rows, packed) if isinstance(inputs, Lookup) else packed
+        outputs, cells = run_together([self], fed, [batch] * steps, state)
         unpacked = outputs.view(steps, batch, -1)
         return unpacked.transpose(0, 1), (unpacked[-1:], *cells)
 
@@ -70,7 +102,7 @@ class Recurrent(nn.Module):
 
 
 def run_together(
-    layers: Sequence[Recurrent], inputs: Tensor, sizes: list[int], state: State | None = None
+    layers: Sequence[Recurrent], inputs: Inputs, sizes: list[int], state: State | None = None
 ) -> tuple[Tensor, State]:
     """Outputs [R, N, H] of R layers over inputs [R, N, I], and the LSTM's last cells [R, B, H].
 
@@ -78,16 +110,17 @@ def run_together(
     """
     cells = [layer.cell for layer in layers]
     shape = (len(layers), sizes[0], cells[0].hidden_size)
-    start = state or (inputs.new_zeros(shape),) * layers[0].parts
+    rows, places = inputs if isinstance(inputs, Lookup) else (inputs, None)
+    start = state or (rows.new_zeros(shape),) * layers[0].parts
     weights = [
         torch.stack(each) for each in zip(*(cell.all_weights[0] for cell in cells), strict=True)
     ]
     apply = KERNELS[type(cells[0])].apply
-    found = apply(sizes, inputs, *start, *weights)  # type: ignore[no-untyped-call]
+    found = apply(sizes, places, rows, *start, *weights)  # type: ignore[no-untyped-call]
     return (found[0], (found[1],)) if layers[0].parts == 2 else (found, ())
 
 
-class Whole:
+class Packed:
     """Layers over padded sources, for a kernel that takes them packed."""
 
     def __init__(self, lengths: Tensor, longest: int):
@@ -100,16 +133,18 @@ class Whole:
         # Where the steps are in [B * S]: those of the first direction, and of the second.
         self.places = torch.stack([(starts + steps)[real], (starts + ends - 1 - steps)[real]])
 
-    def __call__(self, layers: Sequence[Recurrent], fed: Tensor) -> Tensor:
+    def __call__(self, layers: Sequence[Recurrent], fed: Inputs) -> Tensor:
         """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
-        places = self.places[: len(layers)]
-        packed = fed.flatten(0, 1).index_select(0, places.flatten()).view(*places.shape, -1)
-        outputs, _ = run_together(layers, packed, self.sizes)
-        empty = outputs.new_zeros(len(fed) * fed.shape[1], outputs.shape[-1])
+        places = self.places[: len(layers)]  # [R, N]
+        given = (fed.places if isinstance(fed, Lookup) else fed).flatten(0, 1)  # [B * S, ...]
+        packed = given.index_select(0, places.flatten()).view(*places.shape, *given.shape[1:])
+        inputs = Lookup(fed.rows, packed) if isinstance(fed, Lookup) else packed
+        outputs, _ = run_together(layers, inputs, self.sizes)
+        empty = outputs.new_zeros(len(given), outputs.shape[-1])
         each = (
             empty.index_copy(0, where, found) for where, found in zip(places, outputs, strict=True)
         )
-        return torch.cat(list(each), dim=-1).view(*fed.shape[:2], -1)
+        return torch.cat(list(each), dim=-1).view(self.batch, len(self.sizes), -1)
 
 
 class Stack(nn.Module):
@@ -136,15 +171,13 @@ class Stack(nn.Module):
         # packed runs give the same outputs, and a test says so.
         self.pack: bool | None = None
 
-    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
         run = self._runner(inputs, lengths)
-        hidden = inputs
-        for number, forwards in enumerate(self.forwards):
-            fed = self.dropout(hidden) if number else hidden
-            layers = [forwards, *self.backwards[number : number + 1]]
-            outputs = run([layer for layer in layers if isinstance(layer, Recurrent)], fed)
-            hidden = hidden + outputs if self.residual and number else outputs
+        hidden = run(self._layers(0), inputs)
+        for number in range(1, len(self.forwards)):
+            outputs = run(self._layers(number), self.dropout(hidden))
+            hidden = hidden + outputs if self.residual else outputs
         return hidden
 
     def last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
@@ -156,28 +189,34 @@ class Stack(nn.Module):
         half = outputs.shape[-1] // 2
         return torch.cat([forwards[:, :half], outputs[:, 0, half:]], dim=-1)
 
+    def _layers(self, number: int) -> list[Recurrent]:
+        """One layer's directions."""
+        both = (self.forwards[number], *self.backwards[number : number + 1])
+        return [layer for layer in both if isinstance(layer, Recurrent)]
+
     def _runner(
-        self, inputs: Tensor, lengths: Tensor
-    ) -> Callable[[Sequence[Recurrent], Tensor], Tensor]:
+        self, inputs: Inputs, lengths: Tensor
+    ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
         """What runs layers over this batch."""
-        first = self.forwards[0]
-        if self.pack is None and isinstance(first, Recurrent) and first.has_kernel(inputs):
-            return Whole(lengths, inputs.shape[1])
-        return Mirrored(lengths, inputs, inputs.is_cuda if self.pack is None else self.pack)
+        given = inputs.places if isinstance(inputs, Lookup) else inputs
+        if self.pack is None and self._layers(0)[0].has_kernel(inputs):
+            return Packed(lengths, given.shape[1])
+        return Mirrored(lengths, given, given.is_cuda if self.pack is None else self.pack)
 
 
 class Mirrored:
     """Layers over padded sources, the second of which gets each sentence in reverse."""
 
-    def __init__(self, lengths: Tensor, inputs: Tensor, pack: bool):
+    def __init__(self, lengths: Tensor, given: Tensor, pack: bool):
         self.lengths, self.pack = lengths, pack
-        steps = torch.arange(inputs.shape[1], device=inputs.device)
-        ends = lengths.to(inputs.device, non_blocking=True)[:, None]
+        steps = torch.arange(given.shape[1], device=given.device)
+        ends = lengths.to(given.device, non_blocking=True)[:, None]
         self.real = steps < ends  # [B, S]
         self.mirror = torch.where(self.real, ends - 1 - steps, steps)  # [B, S], its own inverse
 
-    def __call__(self, layers: Sequence[Recurrent], fed: Tensor) -> Tensor:
+    def __call__(self, layers: Sequence[Recurrent], inputs: Inputs) -> Tensor:
         """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
+        fed = whole(inputs)
         outputs = [self._run(layers[0], fed)]
         for layer in layers[1:]:
             outputs.append(self._reversed(self._run(layer, self._reversed(fed))))

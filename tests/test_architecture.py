@@ -15,8 +15,8 @@ MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__
 # A module may import those of the levels above its own, and those before it in its level.
 LEVELS = """
     errors vocabulary signals terminal |
-    settings config resources recipes runs devices progress journal table hub readers splits
-    corpus tokenizer segments metrics schedules distributed diagnostics kernels
+    settings config configfiles resources recipes runs devices progress journal table hub
+    readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
     recurrent attention |
     batching sampling preparation | model search | checkpoint decoding updates | translator |
     evaluation pictures validation card start | training | flags texts commands cli | __main__

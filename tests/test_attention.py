@@ -7,7 +7,7 @@ from seqgen.attention import ATTENTIONS
 
 B, Q, S, H, D = 2, 5, 3, 7, 11
 LENGTHS = torch.tensor([3, 2])
-MASK = torch.arange(S) < LENGTHS[:, None]
+IDS = torch.tensor([[7, 9, 2], [7, 2, 0]])
 
 
 def made(name, states=D):
@@ -20,7 +20,7 @@ def made(name, states=D):
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_shapes_and_padding(name):
     attention, queries, states = made(name)
-    memory = attention.remember(states, MASK)
+    memory = attention.remember(states, IDS)
     contexts, weights = attention(queries, memory)
     assert tuple(memory.keys.shape) == (B, S, H)
     assert tuple(contexts.shape) == (B, Q, states.shape[-1])
@@ -32,7 +32,7 @@ def test_shapes_and_padding(name):
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_all_queries_at_once_equal_one_at_a_time(name):
     attention, queries, states = made(name)
-    memory = attention.remember(states, MASK)
+    memory = attention.remember(states, IDS)
     together, _ = attention(queries, memory)
     for place in range(Q):
         alone, _ = attention(queries[:, place : place + 1], memory)
@@ -42,7 +42,7 @@ def test_all_queries_at_once_equal_one_at_a_time(name):
 @pytest.mark.parametrize("name", ATTENTIONS)
 def test_scores_are_the_formula_written_out(name):
     attention, queries, states = made(name)
-    scores = attention.scores(queries, attention.remember(states, MASK).keys)
+    scores = attention.scores(queries, attention.remember(states, IDS).keys)
     for b in range(B):
         for q in range(Q):
             for s in range(S):
@@ -59,6 +59,7 @@ def test_scores_are_the_formula_written_out(name):
 
 def test_memory_selects_sentences():
     attention, _, states = made("general")
-    chosen = attention.remember(states, MASK).select(torch.tensor([1]))
+    chosen = attention.remember(states, IDS).select(torch.tensor([1]))
     assert torch.equal(chosen.states, states[1:])
-    assert torch.equal(chosen.mask, MASK[1:])
+    assert chosen.mask.tolist() == [[True, True, False]]
+    assert chosen.ids.tolist() == [[7, 2, 0]]

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from seqgen import __version__, commands, flags, recipes, runs
 from seqgen.cli import COMMANDS, TRAINING, asked, explain, main
-from seqgen.config import Config, DataConfig, options, read_config, to_json
+from seqgen.config import Config, DataConfig, options
+from seqgen.configfiles import read_config, to_json
 from seqgen.errors import CheckpointError, ModelError, UsageError
 from seqgen.terminal import printable
 

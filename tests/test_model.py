@@ -21,14 +21,17 @@ CELLS, ATTENTIONS, DEPTHS = (
     ("additive", "general", "dot", "scaled_dot"),
     (1, 3),
 )
-EVERY = list(itertools.product(CELLS, ATTENTIONS, DEPTHS))
+EVERY = [
+    *itertools.product(CELLS, ATTENTIONS, DEPTHS, [False]),
+    *itertools.product(CELLS, ["general"], DEPTHS, [True]),
+]
 
 
 def network(cell="gru", attention="general", layers=1, **values):
     torch.manual_seed(3)
     settings = {"hidden": 10, "embedding": 7, "dropout": 0.0, "residual": layers > 1, **values}
     config = ModelConfig(cell=cell, attention=attention, layers=layers, **settings)
-    targets = SOURCES if config.tie == "all" else TARGETS
+    targets = SOURCES if config.tie == "all" or config.copy else TARGETS
     model = build(config, SOURCES, targets).double()
     # Far from symmetric, so that an equality cannot hold because all is near zero.
     for weight in model.parameters():
@@ -45,9 +48,9 @@ def batch(source_lengths=(5, 2, 4), target_lengths=(4, 6, 1), seed=0):
     return Batch(source, lengths, target, sum(n + 1 for n in target_lengths))
 
 
-@pytest.mark.parametrize(("cell", "attention", "layers"), EVERY)
-def test_step_by_step_equals_the_whole_sequence(cell, attention, layers):
-    model, given = network(cell, attention, layers), batch()
+@pytest.mark.parametrize(("cell", "attention", "layers", "copy"), EVERY)
+def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, copy):
+    model, given = network(cell, attention, layers, copy=copy), batch()
     whole = model.forced(given).log_probs
     memory, state = model.encode(given.source, given.source_lengths)
     for t in range(given.target.shape[1] - 1):
@@ -55,13 +58,14 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers):
         gold = given.target[:, t + 1]
         one = log_probs.gather(1, gold[:, None]).squeeze(1) * (gold != PAD)
         torch.testing.assert_close(one, whole[:, t])
-        assert tuple(log_probs.shape) == (3, TARGETS)
+        assert tuple(log_probs.shape) == (3, SOURCES if copy else TARGETS)
+        torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3).double())
         assert {tuple(part.shape) for part in state} == {(layers, 3, 10)}
 
 
-@pytest.mark.parametrize(("cell", "attention", "layers"), EVERY)
-def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers):
-    model, given = network(cell, attention, layers), batch()
+@pytest.mark.parametrize(("cell", "attention", "layers", "copy"), EVERY)
+def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers, copy):
+    model, given = network(cell, attention, layers, copy=copy), batch()
     together = model.forced(given)
     for row in range(3):
         length = int(given.source_lengths[row])
@@ -81,9 +85,9 @@ def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("lexical", [True, False])
-def test_a_beam_of_rows_shares_one_memory(cell, lexical):
-    model, given = network(cell, layers=3, lexical=lexical), batch()
+@pytest.mark.parametrize("extra", [{}, {"lexical": True}, {"copy": True}])
+def test_a_beam_of_rows_shares_one_memory(cell, extra):
+    model, given = network(cell, layers=3, **extra), batch()
     memory, state = model.encode(given.source, given.source_lengths)
     rows = torch.tensor([0, 0, 1, 1, 2, 2])
     ids = torch.tensor([4, 5, 6, 7, 8, 9])
@@ -109,8 +113,9 @@ def test_packed_and_padded_give_one_loss_and_one_gradient(cell):
     torch.testing.assert_close(results[0], results[1])
 
 
-def test_the_loss_is_the_summed_negative_log_likelihood():
-    model, given = network(), batch()
+@pytest.mark.parametrize("copy", [True, False])
+def test_the_loss_is_the_summed_negative_log_likelihood(copy):
+    model, given = network(copy=copy), batch()
     expected = -model.forced(given).log_probs.sum()
     torch.testing.assert_close(model(given), expected)
     torch.testing.assert_close(model.train()(given), expected)
@@ -128,6 +133,37 @@ def test_label_smoothing_counts_in_training_only():
     smooth = -(0.9 * scores.log_softmax(-1).gather(1, gold[gold != PAD][:, None]).sum()
                + 0.1 * scores.log_softmax(-1).mean(-1).sum())  # fmt: skip
     torch.testing.assert_close(model.train()(given), smooth)
+
+
+def test_copying_is_its_formula():
+    model, given = network(copy=True).requires_grad_(False), batch()
+    memory, state = model.encode(given.source, given.source_lengths)
+    readouts, _, weights = model.decoder(given.target[:, :-1], memory, state)
+    writing = torch.sigmoid(readouts @ model.decoder.gate.weight[0] + model.decoder.gate.bias)
+    written = model.decoder.output(readouts).softmax(-1)
+    found = model.forced(given).log_probs
+    for row, ids in enumerate(given.target[:, 1:].tolist()):
+        for t, gold in enumerate(ids):
+            if gold == PAD:
+                continue
+            copied = sum(
+                float(weight)
+                for weight, one in zip(weights[row, t], given.source[row], strict=True)
+                if one == gold
+            )
+            share = float(writing[row, t])
+            expected = share * float(written[row, t, gold]) + (1 - share) * copied
+            assert float(found[row, t].exp()) == pytest.approx(expected)
+    plain = model(given)
+    model.label_smoothing = 0.1
+    torch.testing.assert_close(model(given), plain)
+    spread = written.log()[given.target[:, 1:] != PAD].mean(-1).sum()
+    torch.testing.assert_close(model.train()(given), 0.9 * plain - 0.1 * spread)
+
+
+def test_only_shared_pieces_can_be_copied():
+    with pytest.raises(ConfigError, match=r"copies pieces, .* have 19 and 23 of their own; token"):
+        build(ModelConfig(copy=True), SOURCES, TARGETS)
 
 
 def sequential(model, given, coins, noise):

@@ -222,7 +222,7 @@ def test_load_dataset_reads_the_folder_as_it_stands(tmp_path, monkeypatch, rows)
 
 
 def test_splits_have_their_sizes_and_classes_and_the_card_counts_them(rows):
-    assert [len(rows[split]) for split in SPLITS] == [50000, 2000, 2000]
+    assert [len(rows[split]) for split in SPLITS] == [60000, 2000, 2000]
     counts = {split: Counter(row["class"] for row in rows[split]) for split in SPLITS}
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in CLASSES:

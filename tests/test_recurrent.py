@@ -4,7 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from seqgen.recurrent import CELLS, INITIALIZATIONS, Recurrent, Stack, initialize, parts, select
+from seqgen.recurrent import (
+    CELLS,
+    INITIALIZATIONS,
+    Lookup,
+    Recurrent,
+    Stack,
+    embedded,
+    initialize,
+    parts,
+    select,
+    whole,
+)
 
 B, S, H, E, L = 3, 7, 10, 5, 2
 LENGTHS = torch.tensor([7, 2, 4])
@@ -48,6 +59,34 @@ def test_packed_equals_padded_and_masked(cell, both, residual):
     assert tuple(results[0][0].shape) == (B, S, H)
     for other in results[1:]:
         torch.testing.assert_close(results[0], other)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("both", [True, False])
+def test_looking_inputs_up_changes_nothing(cell, both):
+    torch.manual_seed(3)
+    table = nn.Embedding(7, E, padding_idx=0).double()
+    ids = torch.randint(1, 7, (B, S)) * (torch.arange(S) < LENGTHS[:, None])
+    stack = Stack(cell, E, H, L, both, dropout=0.0, residual=True).double()
+    layer = Recurrent(cell, E, H).double()
+    state = tuple(torch.randn(1, B, H, dtype=torch.double) for _ in range(parts(cell)))
+    results = []
+    for dropout in (nn.Dropout(0.0), nn.Dropout(1e-300)):  # the second leaves them as they are
+        inputs = embedded(table, dropout, ids)
+        assert isinstance(inputs, Lookup) == (dropout.p == 0)
+        torch.testing.assert_close(whole(inputs), table(ids))
+        modules = (table, stack, layer)
+        for module in modules:
+            module.zero_grad()
+        outputs, ended = layer(inputs, state)
+        read = stack(inputs, LENGTHS)
+        (outputs.sin().sum() + ended[-1].cos().sum() + read.exp().sum()).backward()
+        weights = [weight.grad for module in modules for weight in module.parameters()]
+        assert all(weight.any() for weight in weights)
+        results.append((outputs.detach(), read.detach(), weights))
+    torch.testing.assert_close(*results)
+    with torch.no_grad():
+        assert isinstance(embedded(table, nn.Dropout(0.0), ids), torch.Tensor)
 
 
 @pytest.mark.parametrize("cell", CELLS)

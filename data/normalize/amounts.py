@@ -64,7 +64,7 @@ def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) 
     return grouped(number) if commas else str(number)
 
 
-def places(rng: Random, weights: Sequence[float] = (40, 32, 16, 7, 3, 1)) -> str:
+def places(rng: Random, weights: Sequence[float] = (44, 34, 15, 5, 2)) -> str:
     """The digits after a decimal point."""
     count = weighted(rng, list(enumerate(weights, 1)))
     digits = "".join(str(below(rng, 10)) for _ in range(count))
@@ -78,5 +78,5 @@ def amount(rng: Random, decimals: float, weights: Sequence[float] = (4, 5, 4, 2.
     if chance(rng, decimals):
         if chance(rng, 0.2):
             return "0." + places(rng)
-        return integer(rng, weights[:4]) + "." + places(rng, (60, 28, 8, 3, 1))
+        return integer(rng, weights[:4]) + "." + places(rng, (60, 30, 8, 2))
     return integer(rng, weights)

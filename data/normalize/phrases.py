@@ -23,17 +23,17 @@ from units import SPELLED_UNITS
 
 # Share of the pairs, in percent.
 SHARES = {
-    "cardinal": 13,
-    "ordinal": 6,
-    "date": 13,
-    "year": 7,
+    "cardinal": 14,
+    "ordinal": 8,
+    "date": 14,
+    "year": 8,
     "decimal": 9,
-    "fraction": 7,
+    "fraction": 6,
     "money": 12,
-    "measure": 13,
-    "percent": 6,
-    "time": 7,
-    "telephone": 7,
+    "measure": 11,
+    "percent": 7,
+    "time": 6,
+    "telephone": 5,
 }
 
 SHORT_MONTHS = listed("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec")
@@ -61,7 +61,7 @@ def cardinal(rng: Random) -> str:
         return f"{grouped(of_digits(rng, 1 + below(rng, 3)))} {pick(rng, ('thousand', *SCALES))}"
     if kind < 0.065:
         return "0"
-    number = integer(rng, (2, 6, 18, 24, 20, 18, 8, 3, 1.5, 0.5), 0.25)
+    number = integer(rng, (2, 8, 22, 26, 18, 14, 6, 3, 1), 0.25)
     if 1200 <= int(number.replace(",", "")) <= 2099 and "," not in number:
         number = grouped(int(number))
     return minus(rng) + number if chance(rng, 0.13) else number
@@ -78,7 +78,7 @@ def cardinal_or_plain(rng: Random) -> str:
 
 
 def ordinal(rng: Random) -> str:
-    digits = integer(rng, (3, 14, 40, 25, 10, 5, 2), 0.5)
+    digits = integer(rng, (4, 20, 44, 22, 7, 2, 0.5), 0.5)
     return digits + suffix(digits)
 
 
@@ -143,13 +143,13 @@ def date(rng: Random) -> str:
 def decimal(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.1:
-        return "." + places(rng, (8, 30, 40, 12, 6, 2, 1, 1))
+        return "." + places(rng, (8, 30, 46, 12, 3))
     if kind < 0.2:
         number = f"{grouped(of_digits(rng, 1 + below(rng, 3)))}.{places(rng, (80, 18, 2))}"
         return f"{number} {pick(rng, SCALES)}"
     if kind < 0.45:
         return f"{'-' * chance(rng, 0.1)}0.{places(rng)}"
-    whole = "0" if chance(rng, 0.02) else integer(rng, (30, 28, 18, 10, 4, 3), 0.3)
+    whole = "0" if chance(rng, 0.02) else integer(rng, (30, 30, 20, 10, 4, 2), 0.3)
     sign = minus(rng) if chance(rng, 0.1) else ""
     return f"{sign}{whole}.{places(rng)}"
 
@@ -177,10 +177,10 @@ def money(rng: Random) -> str:
         return pick(rng, "$££€") + pick(rng, (*ones, f"{1 + below(rng, 99)}.01"))
     kind = rng.random()
     if kind < 0.3:
-        return sign + integer(rng, (4, 8, 10, 9, 8, 8, 3, 1), 0.12)
+        return sign + integer(rng, (4, 9, 12, 10, 8, 7, 2, 1), 0.12)
     if kind < 0.58:
         cents = "00" if chance(rng, 0.08) else f"{below(rng, 100):02d}"
-        return f"{sign}{'0' if chance(rng, 0.08) else integer(rng, (10, 14, 8, 4, 2))}.{cents}"
+        return f"{sign}{'0' if chance(rng, 0.08) else integer(rng, (11, 15, 8, 4, 1))}.{cents}"
     if kind < 0.72:
         return f"{sign}{of_digits(rng, 1 + below(rng, 3))} {pick(rng, SCALES)}"
     if kind < 0.87:
@@ -219,15 +219,15 @@ def measure(rng: Random) -> str:
     if kind < 0.22:
         number = str(any_year(rng)) if chance(rng, 0.15) else counted(rng, 0.3)
         return f"{number} {pick(rng, SPELLED_UNITS[1::2])}"
-    if kind < 0.28:
+    if kind < 0.30:
         unit = pick(rng, COMMON_UNITS + OTHER_UNITS)
         return f"1{' ' if unit == 's' else space}{unit}"
-    if kind < 0.31:
+    if kind < 0.33:
         degrees = pick(rng, ("°C", "°F", "°"))
         return f"{minus(rng)}{amount(rng, 0.3, (2, 3))}{space}{degrees}"
-    if kind < 0.34:  # never a year before a unit
+    if kind < 0.36:  # never a year before a unit
         return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
-    unit = pick(rng, COMMON_UNITS if chance(rng, 0.4) else OTHER_UNITS)
+    unit = pick(rng, COMMON_UNITS if chance(rng, 0.62) else OTHER_UNITS)
     return f"{amount(rng, 0.35)}{' ' if unit == 's' else space}{unit}"
 
 
@@ -253,7 +253,7 @@ def time(rng: Random) -> str:
     space = "" if chance(rng, 0.4) else " "
     if chance(rng, 0.12):
         return f"{hour_text}{space}{half}"
-    point = "." if chance(rng, 0.1) else ":"
+    point = "." if chance(rng, 0.07) else ":"
     return f"{hour_text}{point}{minute}{space}{half}"
 
 
@@ -276,13 +276,13 @@ def telephone(rng: Random) -> str:
         joint = pick(rng, " -")
         groups = [digits(rng, 2 + below(rng, 3)) for _ in range(2 + below(rng, 2))]
         return joint.join([f"+{1 + below(rng, 99)}", *groups])
-    if kind < 0.66:
+    if kind < 0.58:
         return isbn(rng)
-    if kind < 0.70:
+    if kind < 0.62:
         return f"{any_year(rng)}-{any_year(rng) if chance(rng, 0.5) else digits(rng, 2)}"
-    if kind < 0.76:
+    if kind < 0.69:
         return "0" + digits(rng, 1 + below(rng, 5))
-    return "-".join(digits(rng, 1 + below(rng, 4)) for _ in range(2 + below(rng, 3)))
+    return "-".join(digits(rng, 2 + below(rng, 3)) for _ in range(2 + below(rng, 2)))
 
 
 def isbn(rng: Random) -> str:
@@ -290,7 +290,7 @@ def isbn(rng: Random) -> str:
     publisher = 2 + below(rng, 5)
     check = "X" if chance(rng, 0.15) else digits(rng, 1)
     body = f"{below(rng, 10)}-{digits(rng, publisher)}-{digits(rng, 8 - publisher)}-{check}"
-    return f"{pick(rng, ('978', '979'))}-{body}" if chance(rng, 0.35) else body
+    return f"{pick(rng, ('978', '979'))}-{body}" if chance(rng, 0.25) else body
 
 
 SAMPLERS = {
