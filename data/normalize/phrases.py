@@ -45,10 +45,9 @@ COMMON_UNITS = listed(
     "kWh V W L mL ha min s ms Hz kHz"
 )
 OTHER_UNITS = listed(
-    "nm µm µg t yd gal ml l kph ft/s km/s KB PB kbit Mbit Gbit Mb Gb kbps Mbps Gbps MB/s GB/s "
-    "Mbit/s GW mW mV kV A mA J kJ MJ kcal Pa hPa kPa MPa Wh MWh GWh h hr hrs hp dB psi rpm ° "
-    "km2 m2 cm² cm2 mm² ft² ft2 mi² in² m³ m3 cm³ cm3 ft³ kg/m³ g/cm³ g/L mg/L µg/L mg/kg g/kg "
-    "L/min mi/h"
+    "nm µm µg t yd gal ml l kph ft/s km/s KB Mb Gb kbps Mbps Gbps MB/s GB/s GW mW mV kV A mA J kJ "
+    "MJ kcal Pa kPa MPa Wh MWh GWh h hr hrs hp dB psi rpm ° km2 m2 cm² cm2 mm² ft² ft2 mi² in² m³ "
+    "m3 cm³ cm3 ft³ kg/m³ g/cm³ g/L mg/L L/min mi/h"
 )
 OTHER_UNITS += ["sq mi", "sq km", "sq ft", "sq m", "sq yd", "cu ft", "cu m", "cu in"]
 SMALL_BOTTOMS = (2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 12, 16, 32)
@@ -134,8 +133,6 @@ def date(rng: Random) -> str:
         (f"{day} {name}", 6),
         (f"{rank} {name}", 2),
         (f"{when}-{month:02d}-{day:02d}", 20),
-        (f"{month}/{day}/{when}", 2),
-        (f"{month:02d}/{day:02d}/{when}", 2),
     )
     return weighted(rng, layouts)
 
@@ -263,25 +260,25 @@ def digits(rng: Random, count: int) -> str:
 
 def telephone(rng: Random) -> str:
     kind = rng.random()
-    if kind < 0.16:
+    if kind < 0.22:
         return f"{digits(rng, 3)}-{digits(rng, 4)}"
-    if kind < 0.34:
+    if kind < 0.40:
         return f"{1 + below(rng, 9)}{digits(rng, 2)}-{digits(rng, 3)}-{digits(rng, 4)}"
-    if kind < 0.38:
+    if kind < 0.44:
         space = " " if chance(rng, 0.7) else ""
         return f"({digits(rng, 3)}){space}{digits(rng, 3)}-{digits(rng, 4)}"
-    if kind < 0.42:
+    if kind < 0.47:
         return f"1-{digits(rng, 3)}-{digits(rng, 3)}-{digits(rng, 4)}"
-    if kind < 0.46:
+    if kind < 0.50:
         joint = pick(rng, " -")
         groups = [digits(rng, 2 + below(rng, 3)) for _ in range(2 + below(rng, 2))]
         return joint.join([f"+{1 + below(rng, 99)}", *groups])
-    if kind < 0.58:
+    if kind < 0.60:
         return isbn(rng)
-    if kind < 0.62:
+    if kind < 0.64:
         return f"{any_year(rng)}-{any_year(rng) if chance(rng, 0.5) else digits(rng, 2)}"
-    if kind < 0.69:
-        return "0" + digits(rng, 1 + below(rng, 5))
+    if kind < 0.70:
+        return "0" + digits(rng, 1 + below(rng, 4))
     return "-".join(digits(rng, 2 + below(rng, 3)) for _ in range(2 + below(rng, 2)))
 
 
@@ -290,7 +287,7 @@ def isbn(rng: Random) -> str:
     publisher = 2 + below(rng, 5)
     check = "X" if chance(rng, 0.15) else digits(rng, 1)
     body = f"{below(rng, 10)}-{digits(rng, publisher)}-{digits(rng, 8 - publisher)}-{check}"
-    return f"{pick(rng, ('978', '979'))}-{body}" if chance(rng, 0.25) else body
+    return f"{pick(rng, ('978', '979'))}-{body}" if chance(rng, 0.05) else body
 
 
 SAMPLERS = {

@@ -129,8 +129,6 @@ def date(text: str) -> str | None:
         return f"{month_word(MONTH_OF[found[1]])} {year_words(int(found[2]))}"
     if found := re.fullmatch(rf"({MONTH}) ({DAY})(st|nd|rd|th)?(?:,? ({YEAR}))?", text):
         return american_date(MONTH_OF[found[1]], found[2], found[4])
-    if found := re.fullmatch(rf"(0?[1-9]|1[0-2])/(0?{DAY})/({YEAR})", text):
-        return american_date(int(found[1]), found[2], found[3])
     if found := re.fullmatch(rf"({DAY})(st|nd|rd|th)? ({MONTH})(?:,? ({YEAR}))?", text):
         return british_date(MONTH_OF[found[3]], found[1], found[4])
     if found := re.fullmatch(rf"({YEAR})-(0[1-9]|1[0-2])-(\d\d)", text):

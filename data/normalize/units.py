@@ -9,15 +9,15 @@ PREFIXED = {
     "gram": "µg mg g kg",
     "liter": "mL ml L l",
     "second": "ms s",
-    "byte": "kB KB MB GB TB PB",
-    "bit": "kbit Mbit Gbit Mb Gb",
+    "byte": "kB KB MB GB TB",
+    "bit": "Mb Gb",
     "hertz": "Hz kHz MHz GHz",
     "watt": "mW W kW MW GW",
     "volt": "mV V kV",
     "ampere": "mA A",
     "joule": "J kJ MJ",
     "calorie": "kcal",
-    "pascal": "Pa hPa kPa MPa",
+    "pascal": "Pa kPa MPa",
     "watt hour": "Wh kWh MWh GWh",
 }
 PREFIXES = {
@@ -25,13 +25,11 @@ PREFIXES = {
     "µ": "micro",
     "m": "milli",
     "c": "centi",
-    "h": "hecto",
     "k": "kilo",
     "K": "kilo",
     "M": "mega",
     "G": "giga",
     "T": "tera",
-    "P": "peta",
 }
 PLAIN = set(listed("m g L l s Hz W V A J Pa Wh"))
 SIMPLE = {
@@ -64,7 +62,7 @@ SIMPLE = {
 }
 SQUARED = {"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "mi": "mile"}
 SQUARED |= {"ft": "foot", "in": "inch", "yd": "yard"}
-RATES = "km/h km/s m/s ft/s mi/h kg/m³ g/cm³ g/L mg/L µg/L mg/kg g/kg MB/s GB/s Mbit/s L/min"
+RATES = "km/h km/s m/s ft/s mi/h kg/m³ g/cm³ g/L mg/L MB/s GB/s L/min"
 SPELLED = listed(
     "acre mile foot inch yard meter kilometer centimeter millimeter metre kilometre pound ounce "
     "ton tonne gallon liter litre gram kilogram milligram hectare hour minute second degree watt "
