@@ -1,5 +1,6 @@
 """Two processes make the update that one makes."""
 
+import json
 import os
 import socket
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 import torch
+import toy
 
 from seqgen import distributed
 
@@ -39,7 +41,8 @@ with distributed.together(torch.device("cpu")):
 """
 
 
-def ran(world, path):
+def ran(world, *words):
+    """What torchrun does: as many processes as ranks, which find one another."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,15 +52,43 @@ def ran(world, path):
         if world > 1:
             environment |= {"WORLD_SIZE": str(world), "RANK": str(rank), "LOCAL_RANK": str(rank),
                             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
-        children.append(subprocess.Popen([sys.executable, "-c", CODE, str(path)], env=environment))
-    assert [child.wait(timeout=120) for child in children] == [0] * world
+        command = [sys.executable, *map(str, words)]
+        children.append(
+            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        )
+    said = [child.communicate(timeout=200)[1] for child in children]
+    assert [child.returncode for child in children] == [0] * world, said
+    return said
+
+
+def test_a_whole_run_of_two_ranks_is_that_of_one(tmp_path):
+    data = toy.write_pairs(tmp_path / "data")
+    losses, scores = [], []
+    for world in (1, 2):
+        folder = tmp_path / f"run{world}"
+        said = ran(
+            world, "-m", "seqgen", "train", "--train-file", data / "train.tsv",
+            "--validation-file", data / "validation.tsv", "--test-file", data / "test.tsv",
+            "--units", "word", "--hidden", "16", "--embedding", "12", "--batch-tokens", "100",
+            "--epochs", "3", "--log-every", "2", "--dropout", "0", "--seed", "4",
+            "--forcing-floor", "1", "--device", "cpu", "--output-dir", folder,
+        )  # fmt: skip
+        assert "evaluating" in said[0]
+        assert not any(said[1:]), "the others say nothing"
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        losses.append([line["loss"] for line in lines])
+        scores.append(json.loads((folder / "eval_results.json").read_text()))
+    assert len(losses[0]) > 5
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert losses[0][-1] < losses[0][0]
+    assert scores[0].keys() == scores[1].keys()
 
 
 def test_two_ranks_make_the_updates_of_one(tmp_path):
     from safetensors.torch import load_file
 
     for world in (1, 2):
-        ran(world, tmp_path / f"{world}.safetensors")
+        ran(world, "-c", CODE, tmp_path / f"{world}.safetensors")
     one, two = (load_file(tmp_path / f"{world}.safetensors") for world in (1, 2))
     assert len(one) > 5
     torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)

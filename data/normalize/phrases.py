@@ -112,7 +112,7 @@ def month_name(rng: Random) -> tuple[int, str]:
         return month, MONTHS[month - 1]
     name = MONTHS[month - 1]
     short = pick(rng, [short for short in SHORT_MONTHS if name.startswith(short)])
-    return month, short + ("." if chance(rng, 0.4) else "")
+    return month, short + ("." if chance(rng, 0.3) else "")
 
 
 def date(rng: Random) -> str:
@@ -129,7 +129,6 @@ def date(rng: Random) -> str:
         (f"{name} {when}", 12),
         (f"{day} {name} {when}", 20),
         (f"{rank} {name} {when}", 5),
-        (f"{day} {name}, {when}", 2),
         (f"{day} {name}", 6),
         (f"{rank} {name}", 2),
         (f"{when}-{month:02d}-{day:02d}", 20),
@@ -168,7 +167,7 @@ def fraction(rng: Random) -> str:
 
 
 def money(rng: Random) -> str:
-    sign = weighted(rng, (("$", 48), ("£", 23), ("€", 22), ("US$", 4), ("$ ", 2), ("£ ", 1)))
+    sign = weighted(rng, (("$", 49), ("£", 24), ("€", 22), ("US$", 4), ("$ ", 1)))
     if chance(rng, 0.05):
         ones = ("1", "1.00", "1 million", "0.01", f"1.{below(rng, 100):02d}")
         return pick(rng, "$££€") + pick(rng, (*ones, f"{1 + below(rng, 99)}.01"))
@@ -192,7 +191,7 @@ def money(rng: Random) -> str:
         return f"{sign}{below(rng, 10)}.{below(rng, 10)}"
     if kind < 0.96:
         return f"-{sign.strip()}{integer(rng, (1, 2, 2, 1))}"
-    if kind < 0.985:  # never a year after a currency
+    if kind < 0.975:  # never a year after a currency
         return f"{sign}{any_year(rng)}"
     words = pick(rng, ("dollars", "dollars", "euros", "cents"))
     return f"{counted(rng, 0.2)} {words}"
@@ -222,7 +221,7 @@ def measure(rng: Random) -> str:
     if kind < 0.33:
         degrees = pick(rng, ("°C", "°F", "°"))
         return f"{minus(rng)}{amount(rng, 0.3, (2, 3))}{space}{degrees}"
-    if kind < 0.36:  # never a year before a unit
+    if kind < 0.345:  # never a year before a unit
         return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
     unit = pick(rng, COMMON_UNITS if chance(rng, 0.62) else OTHER_UNITS)
     return f"{amount(rng, 0.35)}{' ' if unit == 's' else space}{unit}"

@@ -14,7 +14,7 @@ from templates import ANY_CLASS, TEMPLATES, WORDS
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
 
-INVENTED = 0.01  # the share of the slots below whose word is made up
+INVENTED = 0.008  # the share of the slots below whose word is made up
 NAMES = {"name", "person", "who", "place"}
 NOUNS = {"thing", "things", "shop", "adj", "event"}
 BEGINNINGS = listed(
@@ -32,7 +32,7 @@ ENDS = listed(
 def sentence(rng: Random, name: str, phrase: str) -> tuple[str, str]:
     """What stands before and after `phrase`, which is of class `name`."""
     templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else name]
-    template = pick(rng, ANY_CLASS if rng.random() < 0.15 else templates)
+    template = pick(rng, ANY_CLASS if rng.random() < 0.12 else templates)
     while UNCOUNTED.match(phrase) and COUNTED.search(template):
         template = pick(rng, templates)
     before, after = (fill(rng, part) for part in template.split("{x}"))
