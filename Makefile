@@ -18,10 +18,8 @@ help:
 	@echo "make clean   remove the virtual environment and the caches; runs are kept"
 
 train: $(VENV)/installed
-	@echo "== training on data/normalize; the run is $(RUN)"
+	@echo "== training on data/normalize, then scores on its test split; the run is $(RUN)"
 	$(BIN)/seqgen train --output-dir $(RUN)
-	@echo "== scores on the test split"
-	$(BIN)/seqgen evaluate --model $(RUN) --split test
 	@echo "== three sentences"
 	$(BIN)/seqgen translate --model $(RUN) \
 		'It cost $$3.50.' 'He was born on August 31, 1987.' 'The trail is 2.5 km long.'
