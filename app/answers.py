@@ -154,7 +154,10 @@ def awaited(work: Callable[[Callable[[], None]], Result]) -> Iterator[Result | N
                     raise too_long()
                 yield None
                 looked = time.monotonic()
-            yield job.result()
+            try:
+                yield job.result()
+            except Abandoned:
+                raise too_long() from None
         finally:
             ended.set()
 

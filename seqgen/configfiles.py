@@ -12,7 +12,7 @@ from seqgen.settings import settings
 
 
 def read_config(path: Path, base: Config | None = None) -> Config:
-    """The settings of a TOML or JSON file over `base`; facts are read from JSON alone."""
+    """The settings of a TOML or JSON file over `base`; facts of a model folder included."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -105,7 +105,8 @@ class Decoder(nn.Module):
         readout = hidden if config.tie == "none" else config.embedding
         self.readout = nn.Linear(hidden + memory, readout)
         self.output = nn.Linear(readout, vocabulary)
-        # Whether to write a token or to copy one: See, Liu and Manning (2017), equation 8.
+        # Whether to write a token or to copy one: after See, Liu and Manning (2017), equation 8,
+        # out of the readout.
         self.gate = nn.Linear(readout, 1) if config.copy else None
         self.dropout = nn.Dropout(config.dropout)
         self.residual = config.residual
@@ -206,7 +207,7 @@ class Seq2Seq(nn.Module):
         See, Liu and Manning (2017), equation 9, in logarithms.
         """
         assert self.decoder.gate is not None
-        gate = self.decoder.gate(readouts)
+        gate = self.decoder.gate(readouts).to(written)  # rounded, the two would not add up to 1
         logs = copied.clamp_min(torch.finfo(copied.dtype).tiny).log()
         return torch.logaddexp(
             functional.logsigmoid(gate) + written, functional.logsigmoid(-gate) + logs

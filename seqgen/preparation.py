@@ -122,7 +122,7 @@ def encode(
     folder = cache_folder() / f"ids-{key}"
     try:
         return _read_ids(folder)
-    except (OSError, ValueError, EOFError):  # not there yet, or cut short
+    except (FileNotFoundError, ValueError, EOFError, IndexError):  # not there yet, or cut short
         shutil.rmtree(folder, ignore_errors=True)
     with _appearing(folder) as draft:
         _write_ids(draft, split, tokenizers, longest)

@@ -79,7 +79,10 @@ class Recurrent(nn.Module):
 
     def has_kernel(self, inputs: Inputs) -> bool:
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
-        return torch.is_grad_enabled() and not inputs[0].is_cuda and type(self.cell) in KERNELS
+        rows = inputs.rows if isinstance(inputs, Lookup) else inputs
+        mixed = torch.is_autocast_enabled("cpu")  # the kernels compute in one precision
+        wanted = torch.is_grad_enabled() and not rows.is_cuda and not mixed
+        return wanted and type(self.cell) in KERNELS
 
     def _trained(self, inputs: Inputs, state: State | None) -> tuple[Tensor, State]:
         """The same as the cell of torch, faster on the way back."""
@@ -167,8 +170,8 @@ class Stack(nn.Module):
         self.backwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths if both)
         self.dropout = nn.Dropout(dropout)
         self.residual = residual
-        # Packing costs a loop of small products on the CPU and saves work on a GPU. Padded and
-        # packed runs give the same outputs, and a test says so.
+        # None: the kernels' packing in training on the CPU, torch's on a GPU, padded otherwise.
+        # True and False force torch's packing or padding. All give the same outputs, a test says.
         self.pack: bool | None = None
 
     def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:

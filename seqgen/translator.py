@@ -108,8 +108,8 @@ class Translator:
         """At most `settings.nbest` outputs for each text, best first.
 
         A text longer than `settings.max_input` tokens is split at sentence ends, and its one
-        output is put together from those of its parts. `pause` is called before every step; what
-        it raises ends the search.
+        output is put together from those of its parts. `pause` is called before every step of
+        a search; what it raises ends it.
         """
         if isinstance(texts, str):
             raise TypeError("texts is one string; give a list of texts")
@@ -202,6 +202,9 @@ class Translator:
     def _stream(self, text: str, settings: DecodeConfig) -> Iterator[str]:
         """The text so far after each id, then the whole."""
         (ids,) = self.tokenizers.source.encode([text])
+        if not text.strip() or not ids:
+            yield ""
+            return
         written: list[int] = []
         for found in decoding.stream(self.model, ids, self.limit(len(ids) + 1, settings)):
             written.append(found)

@@ -81,7 +81,8 @@ def test_a_whole_run_of_two_ranks_is_that_of_one(tmp_path):
     assert len(losses[0]) > 5
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert losses[0][-1] < losses[0][0]
-    assert scores[0].keys() == scores[1].keys()
+    # Greedy search of a model that has hardly learned turns on the last bits of its weights.
+    assert scores[0]["scores"] == pytest.approx(scores[1]["scores"], abs=5)
 
 
 def test_two_ranks_make_the_updates_of_one(tmp_path):

@@ -161,6 +161,18 @@ def test_copying_is_its_formula():
     torch.testing.assert_close(model.train()(given), 0.9 * plain - 0.1 * spread)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("copy", [True, False])
+def test_bf16_on_the_cpu_gives_nearly_the_same_loss_and_a_gradient(cell, copy):
+    model, given = network(cell, copy=copy).float().train(), batch()
+    exact = float(model(given).detach())
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(given)
+        loss.backward()
+    assert float(loss.detach()) == pytest.approx(exact, rel=0.02)
+    assert all(weight.grad is not None for weight in model.parameters())
+
+
 def test_only_shared_pieces_can_be_copied():
     with pytest.raises(ConfigError, match=r"copies pieces, .* have 19 and 23 of their own; token"):
         build(ModelConfig(copy=True), SOURCES, TARGETS)

@@ -110,11 +110,12 @@ def test_streamed_texts_are_prefixes_and_end_as_the_translation(translator):
             assert after.startswith(before)
         assert shown[-1] == translator.translate([text])[0]
     assert any(len(list(translator.stream(text))) > 2 for text in TEXTS)
-    split = DecodeConfig(max_input=20)  # a long text is streamed part after part
-    shown = list(translator.stream("a b c. d e f! g h a? b c", split))
-    assert all(after.startswith(before) for before, after in itertools.pairwise(shown))
-    assert shown[-1] == translator.translate(["a b c. d e f! g h a? b c"], settings=split)[0]
-    assert len(shown) > 4
+    for text, limit in [("a b c. d e f! g h a? b c", 6), ("a b", 1)]:
+        split = DecodeConfig(max_input=limit)  # a long text is streamed part after part
+        assert len(segments(text, limit, translator.tokenizers.source)) > 1
+        shown = list(translator.stream(text, split))
+        assert all(after.startswith(before) for before, after in itertools.pairwise(shown))
+        assert shown[-1] == translator.translate([text], settings=split)[0]
     assert list(translator.stream("a b c", DecodeConfig(beam_size=3))) == [
         translator.translate(["a b c"], beam_size=3)[0]
     ]
