@@ -22,7 +22,7 @@ train: $(VENV)/installed
 	$(BIN)/seqgen train --output-dir $(RUN)
 	@echo "== three sentences"
 	$(BIN)/seqgen translate --model $(RUN) \
-		'It cost $$3.50.' 'He was born on August 31, 1987.' 'The trail is 2.5 km long.'
+		'It cost $$3.50.' 'He was born on August 31, 1987.' 'The river is 2.5 km long.'
 
 test: $(VENV)/installed-test
 	@echo "== ruff: rules"
