@@ -24,8 +24,8 @@ MAX_BEAM = 10
 MAX_SECONDS = 30.0
 SECONDS_BETWEEN_UPDATES = 0.05  # a reader gains nothing from more, and each costs milliseconds
 SECONDS_BETWEEN_LOOKS = 0.1  # at a search that shows nothing until it ends
-SECONDS_UNSEEN = 0.5  # a search that nobody looks at any more does not go on
-SECONDS_ABANDONED = 5.0  # nor does it wait for ever
+SECONDS_UNSEEN = 0.3  # a search that nobody looks at any more does not go on
+SECONDS_ABANDONED = 0.7  # nor does it wait for long
 
 Result = TypeVar("Result")
 
