@@ -25,13 +25,11 @@ class Memory(NamedTuple):
 class Attention(nn.Module):
     """Scores of every source state for every query, and the mean of the states they weigh."""
 
+    key: nn.Module  # what of a state [B, S, D] is compared: [B, S, A]
+
     def remember(self, states: Tensor, ids: Tensor) -> Memory:
         """`states` [B, S, D] of source `ids` with the keys that queries are compared with."""
-        return Memory(states, self.keys(states), ids != PAD, ids)
-
-    def keys(self, states: Tensor) -> Tensor:
-        """What of each state [B, S, D] is compared: [B, S, A]."""
-        return states
+        return Memory(states, self.key(states), ids != PAD, ids)
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         """[B, Q, S]; `queries` [B, Q, H] are decoder steps or the hypotheses of a beam."""
@@ -50,6 +48,7 @@ class Dot(Attention):
     def __init__(self, queries: int, states: int):
         super().__init__()
         assert queries == states, "a dot product needs equal widths"
+        self.key = nn.Identity()
 
 
 class ScaledDot(Dot):
@@ -66,10 +65,6 @@ class General(Attention):
         super().__init__()
         self.key = nn.Linear(states, queries, bias=False)
 
-    def keys(self, states: Tensor) -> Tensor:
-        found: Tensor = self.key(states)
-        return found
-
 
 class Additive(Attention):
     """v . tanh(W q + U h), after Bahdanau, Cho and Bengio (2015), section A.1.2."""
@@ -79,10 +74,6 @@ class Additive(Attention):
         self.query = nn.Linear(queries, queries)
         self.key = nn.Linear(states, queries, bias=False)
         self.energy = nn.Linear(queries, 1, bias=False)
-
-    def keys(self, states: Tensor) -> Tensor:
-        found: Tensor = self.key(states)
-        return found
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         mixed = torch.tanh(self.query(queries)[:, :, None] + keys[:, None])  # [B, Q, S, A]

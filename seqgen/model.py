@@ -187,7 +187,11 @@ class Seq2Seq(nn.Module):
         return Forced(log_probs * real, (scores.argmax(-1) == gold) & real, weights)
 
     def _scores(self, inputs: Tensor, memory: Memory, state: State) -> Tensor:
+        """What ranks the next ids [B, T, V]: their log-probabilities, up to a constant a token."""
         readouts, _, weights = self.decoder(inputs, memory, state)
+        if self.decoder.gate is None:
+            scores: Tensor = self.decoder.output(readouts)
+            return scores
         return self._log_probs(readouts, weights, memory)
 
     def _log_probs(self, readouts: Tensor, weights: Tensor, memory: Memory) -> Tensor:

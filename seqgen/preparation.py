@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy
 
@@ -23,6 +23,8 @@ from seqgen.vocabulary import BOS, EOS
 
 CHUNK = 5_000  # pairs encoded at a time, and between two looks at whether to stop
 EXAMPLES = 6
+
+Entry = TypeVar("Entry")
 
 
 class Prepared(NamedTuple):
@@ -119,27 +121,31 @@ def encode(
 ) -> Encoded:
     """The ids of a split, memory-mapped from the cache; pairs longer than `longest` stay out."""
     key = _key(fingerprint, tokenizers.sha256, *longest)
-    folder = cache_folder() / f"ids-{key}"
-    try:
-        return _read_ids(folder)
-    except (FileNotFoundError, ValueError, EOFError, IndexError):  # not there yet, or cut short
-        shutil.rmtree(folder, ignore_errors=True)
-    with _appearing(folder) as draft:
-        _write_ids(draft, split, tokenizers, longest)
-    return _read_ids(folder)
+    return _cached(
+        f"ids-{key}", _read_ids, lambda draft: _write_ids(draft, split, tokenizers, longest)
+    )
 
 
 def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> Tokenizers:
-    folder = cache_folder() / f"tokenizer-{_key(fingerprint, json.dumps(asdict(config)))}"
-    try:
-        return tokenizer.load(folder)
-    except ModelError:  # not there yet, or cut short
-        shutil.rmtree(folder, ignore_errors=True)
-    trained = tokenizer.train(lambda: iter(train), len(train), config)
-    with _appearing(folder) as draft:
+    def write(draft: Path) -> None:
+        trained = tokenizer.train(lambda: iter(train), len(train), config)
         for name, content in trained.files().items():
             (draft / name).write_bytes(content)
-    return tokenizer.load(folder)
+
+    key = _key(fingerprint, json.dumps(asdict(config)))
+    return _cached(f"tokenizer-{key}", tokenizer.load, write)
+
+
+def _cached(name: str, read: Callable[[Path], Entry], write: Callable[[Path], None]) -> Entry:
+    """An entry of the cache folder, written where it is not there yet or was cut short."""
+    folder = cache_folder() / name
+    try:
+        return read(folder)
+    except (FileNotFoundError, ValueError, EOFError, IndexError, ModelError):
+        shutil.rmtree(folder, ignore_errors=True)
+    with _appearing(folder) as draft:
+        write(draft)
+    return read(folder)
 
 
 class _appearing:

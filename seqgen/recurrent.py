@@ -52,6 +52,16 @@ def whole(inputs: Inputs) -> Tensor:
     return inputs.whole() if isinstance(inputs, Lookup) else inputs
 
 
+def standing(inputs: Inputs) -> Tensor:
+    """What stands at each step, [B, T, ...]: the inputs, or where to look them up."""
+    return inputs.places if isinstance(inputs, Lookup) else inputs
+
+
+def moved(inputs: Inputs, steps: Tensor) -> Inputs:
+    """The inputs with `steps` in the place of what stood there."""
+    return Lookup(inputs.rows, steps) if isinstance(inputs, Lookup) else steps
+
+
 def select(state: State, rows: Tensor) -> State:
     """The state of `rows` in that order: beams reorder, finished rows leave."""
     return tuple(part.index_select(1, rows) for part in state)
@@ -79,17 +89,16 @@ class Recurrent(nn.Module):
 
     def has_kernel(self, inputs: Inputs) -> bool:
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
-        rows = inputs.rows if isinstance(inputs, Lookup) else inputs
         mixed = torch.is_autocast_enabled("cpu")  # the kernels compute in one precision
-        wanted = torch.is_grad_enabled() and not rows.is_cuda and not mixed
+        wanted = torch.is_grad_enabled() and not standing(inputs).is_cuda and not mixed
         return wanted and type(self.cell) in KERNELS
 
     def _trained(self, inputs: Inputs, state: State | None) -> tuple[Tensor, State]:
         """The same as the cell of torch, faster on the way back."""
-        given = inputs.places if isinstance(inputs, Lookup) else inputs
+        given = standing(inputs)
         batch, steps = given.shape[:2]
         packed = given.transpose(0, 1).reshape(1, batch * steps, *given.shape[2:])
-        fed = Lookup(inputs.rows, packed) if isinstance(inputs, Lookup) else packed
+        fed = moved(inputs, packed)
         outputs, cells = run_together([self], fed, [batch] * steps, state)
         unpacked = outputs.view(steps, batch, -1)
         return unpacked.transpose(0, 1), (unpacked[-1:], *cells)
@@ -139,10 +148,9 @@ class Packed:
     def __call__(self, layers: Sequence[Recurrent], fed: Inputs) -> Tensor:
         """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
         places = self.places[: len(layers)]  # [R, N]
-        given = (fed.places if isinstance(fed, Lookup) else fed).flatten(0, 1)  # [B * S, ...]
+        given = standing(fed).flatten(0, 1)  # [B * S, ...]
         packed = given.index_select(0, places.flatten()).view(*places.shape, *given.shape[1:])
-        inputs = Lookup(fed.rows, packed) if isinstance(fed, Lookup) else packed
-        outputs, _ = run_together(layers, inputs, self.sizes)
+        outputs, _ = run_together(layers, moved(fed, packed), self.sizes)
         empty = outputs.new_zeros(len(given), outputs.shape[-1])
         each = (
             empty.index_copy(0, where, found) for where, found in zip(places, outputs, strict=True)
@@ -201,7 +209,7 @@ class Stack(nn.Module):
         self, inputs: Inputs, lengths: Tensor
     ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
         """What runs layers over this batch."""
-        given = inputs.places if isinstance(inputs, Lookup) else inputs
+        given = standing(inputs)
         if self.pack is None and self._layers(0)[0].has_kernel(inputs):
             return Packed(lengths, given.shape[1])
         return Mirrored(lengths, given, given.is_cuda if self.pack is None else self.pack)

@@ -125,7 +125,7 @@ class Translator:
         A character whose last bytes are still to come is held back.
         """
         settings = settings or self.config.decode
-        if settings.beam_size > 1 or settings.sample or not text.strip():
+        if settings.beam_size > 1 or settings.sample:
             yield self.translate([text], settings=settings)[0]
             return
         parts: list[str] = []
