@@ -79,6 +79,16 @@ class Budget(NamedTuple):
 
     tokens: int  # target ids, padding included
     sentences: int = 0  # 0: no limit
+    growth: float = 1.0  # times as much from one epoch to the next
+
+    def factor(self, epoch: int) -> float:
+        """How many times the budget of epoch 0 that epoch has."""
+        return min(self.growth ** min(epoch, 99), 1e9)  # no float is too large
+
+    def at(self, epoch: int) -> "Budget":
+        """What goes into a batch of that epoch."""
+        factor = self.factor(epoch)
+        return Budget(int(self.tokens * factor), int(self.sentences * factor))
 
 
 class Batches:
@@ -119,6 +129,12 @@ class Batches:
         """How many updates of `size` batches the epoch has."""
         return -(-len(self.order(epoch)) // size)
 
+    def expected(self, epochs: float, size: int = 1) -> float:
+        """How many updates the first `epochs` have, if all pack as densely as the first."""
+        first = self.updates(0, size)
+        shares = [1.0] * int(epochs) + [epochs % 1]
+        return sum(share * first / self.budget.factor(e) for e, share in enumerate(shares))
+
     def _order(self, epoch: int) -> list[Integers]:
         draw = torch.Generator().manual_seed(mixed(self.seed, epoch))
         shuffled = torch.randperm(len(self.corpus), generator=draw).numpy()
@@ -128,7 +144,7 @@ class Batches:
         lengths = self.corpus.target.lengths[shuffled]
         blurred = lengths * (1 + self.blur * torch.rand(len(lengths), generator=draw).numpy())
         by_length = numpy.argsort(blurred, kind="stable")
-        batches = cut(shuffled[by_length], lengths[by_length], self.budget)
+        batches = cut(shuffled[by_length], lengths[by_length], self.budget.at(epoch))
         return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
 
 

@@ -147,6 +147,9 @@ class TrainConfig(Section):
         minimum=0,
         flags=("--per-device-train-batch-size",),
     )
+    batch_growth: float = setting(
+        1.0, "times as much in a batch from one epoch to the next", minimum=1, maximum=10
+    )
     length_blur: float = setting(
         0.25,
         "how far lengths are blurred when batches are packed: 0 wastes least, more mixes",

@@ -88,10 +88,9 @@ class Training:
         self.config, self.device, self.data, self.model, self.optimizer, self.progress = start
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
-        budget = Budget(settings.batch_tokens, settings.batch_sentences)
+        budget = Budget(settings.batch_tokens, settings.batch_sentences, settings.batch_growth)
         self.batches = Batches(self.data.train, budget, settings.seed, settings.length_blur)
-        self.per_epoch = self.batches.updates(0, settings.accumulate)
-        self.last = min(settings.max_steps or math.inf, settings.epochs * self.per_epoch)
+        self.last = min(settings.max_steps or math.inf, self._updates(settings.epochs))
         self.ratio = self._ratio()
         self.bf16 = precision(settings) == "bf16"
         self.journal = (
@@ -285,6 +284,9 @@ class Training:
     def _asked_to_stop(self) -> bool:
         return distributed.total(float(self.stop()), self.device) > 0
 
+    def _updates(self, epochs: float) -> float:
+        return self.batches.expected(epochs, self.config.train.accumulate)
+
     def _epochs(self) -> float:
         done = self.progress.update / self.batches.updates(
             self.progress.epoch, self.config.train.accumulate
@@ -304,8 +306,11 @@ class Training:
 
     def _ratio(self) -> Callable[[float], float]:
         sampling = self.config.sampling
-        first = sampling.forcing_warmup * self.per_epoch
-        fall = sampling.forcing_epochs * self.per_epoch or max(self.last - first, 1)
+        first = self._updates(sampling.forcing_warmup)
+        last = self.last
+        if sampling.forcing_epochs:
+            last = self._updates(sampling.forcing_warmup + sampling.forcing_epochs)
+        fall = max(last - first, 1)
         return teacher_forcing(
             sampling.teacher_forcing, sampling.forcing_start, sampling.forcing_floor, first, fall
         )

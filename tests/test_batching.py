@@ -36,6 +36,28 @@ def test_every_sentence_is_in_one_batch_of_an_epoch(budget):
         assert seen(batches, epoch) == list(range(PAIRS))
 
 
+def test_batches_grow_from_one_epoch_to_the_next():
+    batches = Batches(corpus(), Budget(40, 3, growth=2.5), seed=1)
+    for epoch, (tokens, sentences) in enumerate([(40, 3), (100, 7), (250, 18)]):
+        assert seen(batches, epoch) == list(range(PAIRS))
+        assert max(map(len, batches.order(epoch))) == sentences
+        for batch in batches.order(epoch):
+            area = len(batch) * batches.corpus.target.lengths[batch].max()
+            assert area <= tokens or len(batch) == 1
+    assert Budget(40, growth=10).at(10**6).tokens == 40 * 10**9
+
+
+def test_the_updates_of_many_epochs_are_known_beforehand():
+    steady, growing = (
+        Batches(corpus(1000), Budget(60, growth=growth), seed=1) for growth in (1.0, 2.0)
+    )
+    first = steady.updates(0, size=3)
+    assert steady.expected(2.5, size=3) == 2.5 * first
+    assert growing.expected(2.5, size=3) == first * (1 + 1 / 2 + 1 / 8)
+    found = sum(growing.updates(epoch, size=3) for epoch in range(3))
+    assert abs(growing.expected(3, size=3) / found - 1) < 0.05
+
+
 def test_epochs_have_different_orders_and_a_seed_repeats_them():
     def order(seed, epoch):
         return [batch.tolist() for batch in Batches(corpus(), Budget(40), seed).order(epoch)]
