@@ -40,6 +40,13 @@ class DataConfig(Section):
     max_predict_samples: int = setting(0, "use only the first pairs of test; 0: all", minimum=0)
     max_source_length: int = setting(1024, "longest source to train on, in tokens", minimum=1)
     max_target_length: int = setting(256, "longest target to train on, in tokens", minimum=1)
+    num_proc: int = setting(
+        0,
+        "threads that turn the pairs into ids; 0: one a core",
+        minimum=0,
+        maximum=1024,
+        flags=("--preprocessing-num-workers",),
+    )
 
 
 @dataclass(frozen=True)

@@ -58,13 +58,14 @@ def prepare(
     if tokenizers is None:
         tokenizers = _tokenizers(train, fingerprint, config.tokenizer)
     longest = (config.data.max_source_length, config.data.max_target_length)
-    encoded = encode(train, tokenizers, longest, fingerprint)
+    threads = config.data.num_proc
+    encoded = encode(train, tokenizers, longest, fingerprint, threads)
     if not len(encoded):
         raise DataError(
             f"{corpus.train.where}: every pair is longer than {longest[0]} source or "
             f"{longest[1]} target tokens; raise --max-source-length"
         )
-    held = encode(validation, tokenizers, longest, pairs_sha256(validation))
+    held = encode(validation, tokenizers, longest, pairs_sha256(validation), threads)
     if not len(held):
         raise DataError(
             f"{corpus.validation.where}: every validation pair is too long; raise "
@@ -118,11 +119,14 @@ def encode(
     tokenizers: Tokenizers,
     longest: tuple[int, int],
     fingerprint: str,
+    threads: int = 0,
 ) -> Encoded:
     """The ids of a split, memory-mapped from the cache; pairs longer than `longest` stay out."""
     key = _key(fingerprint, tokenizers.sha256, *longest)
     return _cached(
-        f"ids-{key}", _read_ids, lambda draft: _write_ids(draft, split, tokenizers, longest)
+        f"ids-{key}",
+        _read_ids,
+        lambda draft: _write_ids(draft, split, tokenizers, longest, threads),
     )
 
 
@@ -172,13 +176,14 @@ def _write_ids(
     split: Iterable[tuple[str, str]],
     tokenizers: Tokenizers,
     longest: tuple[int, int],
+    threads: int,
 ) -> None:
     """Flat id files of both sides and the offsets of their sentences, written as they come."""
     lengths: list[list[Integers]] = [[], []]
     with (folder / "source.ids").open("wb") as source, (folder / "target.ids").open("wb") as target:
         for chunk in _chunks(iter(split)):
-            sources = tokenizers.source.encode([pair[0] for pair in chunk])
-            targets = tokenizers.target.encode([pair[1] for pair in chunk])
+            sources = tokenizers.source.encode([pair[0] for pair in chunk], threads)
+            targets = tokenizers.target.encode([pair[1] for pair in chunk], threads)
             kept = [
                 ([*one, EOS], [BOS, *two, EOS])
                 for one, two in zip(sources, targets, strict=True)

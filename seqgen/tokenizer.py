@@ -42,9 +42,14 @@ class Tokenizer:
         if self.size <= len(special) or special != [PAD, UNK, BOS, EOS]:
             raise ValueError(f"has {self.size} pieces and special ids {special}")
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The ids of each text, without BOS and EOS; lone surrogates become U+FFFD."""
-        encoded: list[list[int]] = self._pieces.encode([encodable(text) for text in texts])
+    def encode(self, texts: Sequence[str], threads: int = 0) -> list[list[int]]:
+        """The ids of each text, without BOS and EOS; lone surrogates become U+FFFD.
+
+        `threads` share the work, as many as the machine has cores where it is 0.
+        """
+        encoded: list[list[int]] = self._pieces.encode(
+            [encodable(text) for text in texts], num_threads=threads or -1
+        )
         return encoded
 
     def count(self, text: str) -> int:

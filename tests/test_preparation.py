@@ -8,8 +8,10 @@ import sys
 import numpy
 import pytest
 import toy
+from test_corpus import FORMS
 
 from seqgen import preparation, tokenizer
+from seqgen.batching import Batches, Budget
 from seqgen.config import Config
 from seqgen.errors import DataError
 from seqgen.preparation import inspect, prepare
@@ -64,6 +66,39 @@ def test_a_second_run_encodes_nothing(data, work):
     assert work == ["tokenizer", "ids", "ids"]
     assert digest(prepare(toy.config(data, model__hidden=20, train__seed=9))) == first
     assert len(work) == 3
+
+
+def test_any_number_of_threads_gives_the_same_ids(data, work, tmp_path, monkeypatch):
+    digests = []
+    for threads in (1, 2, 0):
+        monkeypatch.setenv("SEQGEN_CACHE", str(tmp_path / f"cache{threads}"))
+        digests.append(digest(prepare(toy.config(data, data__num_proc=threads))))
+    assert digests[0] == digests[1] == digests[2]
+    assert work == ["tokenizer", "ids", "ids"] * 3
+
+
+@pytest.fixture(scope="module")
+def first_batches():
+    """What the first form of the data gave."""
+    return []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_the_data_gives_the_same_batches(form, first_batches, tmp_path):
+    options = FORMS[form](tmp_path)
+    values = {f"data.{name}": value for name, value in options.items()}
+    config = Config().with_values(
+        {**values, "data.source": "en", "data.target": "de", "tokenizer.units": "char"}, "test"
+    )
+    batches = Batches(prepare(config).train, Budget(30), seed=3)
+    found = [
+        [part.tolist() for part in group[0][:3]]
+        for epoch in (0, 1)
+        for group in batches.groups(epoch)
+    ]
+    assert len(found) > 20
+    first_batches.append(found[:20])
+    assert found[:20] == first_batches[0]
 
 
 @pytest.mark.parametrize(
