@@ -219,11 +219,12 @@ def _load(model: str, device: str) -> "Translator":
     from seqgen.runs import find_model
 
     found = find_model(model)
-    if not model:
-        note(f"model {found}")
     from seqgen.translator import Translator
 
-    return Translator.from_pretrained(found, device=device)
+    translator = Translator.from_pretrained(found, device=device)
+    if not model:
+        note(f"model {found}")
+    return translator
 
 
 def _other_data(config: Config, given: Values) -> Config:

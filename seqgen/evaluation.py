@@ -64,7 +64,7 @@ def evaluate(
 
     Pairs that share a source are one sentence with several references. `group` names a column
     whose values are reported one by one, `tokenize` a tokenizer of sacreBLEU. `pause` is called
-    between chunks, and may raise.
+    before every step of the search, and may raise.
     """
     settings = settings or translator.config.decode
     answers, labels = _references(split, group)
@@ -72,8 +72,7 @@ def evaluate(
     started = time.perf_counter()
     found = []
     for first in range(0, len(sources), CHUNK):
-        pause()
-        found += translator.hypotheses(sources[first : first + CHUNK], settings)
+        found += translator.hypotheses(sources[first : first + CHUNK], settings, pause)
     seconds = time.perf_counter() - started
     hypotheses = [best[0].text for best in found]
     metrics = {**METRICS, "bleu": bleu(tokenize)}

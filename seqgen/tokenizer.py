@@ -147,9 +147,19 @@ def encodable(text: str) -> str:
 def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> Tokenizer:
     words = config.units == "word"
     written = io.BytesIO()
+    failed: list[Exception] = []
+
+    def kept() -> Iterator[str]:
+        # SentencePiece makes a RuntimeError of whatever its iterator raises.
+        try:
+            yield from lines()
+        except Exception as error:
+            failed.append(error)
+            raise
+
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines()),
+            sentence_iterator=kept(),
             model_writer=written,
             model_type=config.units,
             vocab_size=config.vocabulary or _vocabulary_size(lines()),
@@ -171,6 +181,8 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
             eos_id=EOS,
         )
     except RuntimeError as error:
+        if failed:
+            raise failed[0] from None
         limit = re.search(r"<= (\d+)", str(error))
         advice = f"the largest is {limit[1]}" if limit else str(error)
         raise ConfigError(

@@ -154,7 +154,7 @@ class Translator:
                 total = sum(row[: len(kept)])
                 found.append(
                     Hypothesis(
-                        text,
+                        tokenizer.encodable(text),
                         total,
                         total,
                         self.tokenizers.target.pieces(kept),

@@ -5,7 +5,6 @@ import itertools
 import numpy
 import pytest
 import torch
-from torch.nn import functional
 
 from seqgen.batching import Batch
 from seqgen.config import ModelConfig
@@ -189,24 +188,27 @@ def sequential(model, given, coins, noise):
         ids = torch.where(coins[:, t], given.target[:, t], own)
         inputs = torch.cat([inputs, ids[:, None]], dim=1)
     memory, state = model.encode(given.source, given.source_lengths)
-    readouts, _, _ = model.decoder(inputs, memory, state)
-    gold = given.target[:, 1:]
-    return functional.cross_entropy(
-        model.decoder.output(readouts)[gold != PAD], gold[gold != PAD], reduction="sum"
-    )
+    gold, total = given.target[:, 1:], 0.0
+    for t in range(gold.shape[1]):
+        log_probs, state = model.step(inputs[:, t], memory, state)
+        right = log_probs.gather(1, gold[:, t, None]).squeeze(1)
+        total = total - right[gold[:, t] != PAD].sum()
+    return total
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("feedback", ["argmax", "sample"])
 @pytest.mark.parametrize("ratio", [0.6, 0.0])
-def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio):
-    model, given = network(cell, layers=3).train(), batch(target_lengths=(4, 6, 2))
+@pytest.mark.parametrize(("copy", "more"), [(False, 0), (False, 3), (True, 0)])
+def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio, copy, more):
+    model = network(cell, layers=3, copy=copy).train()
+    given = batch(target_lengths=(4, 6, 2))
     steps = given.target.shape[1] - 1
     torch.manual_seed(5)
-    parallel = model(given, Forcing(ratio, passes=steps, feedback=feedback))
+    parallel = model(given, Forcing(ratio, passes=steps + more, feedback=feedback))
     torch.manual_seed(5)
     coins = torch.rand(3, steps) < ratio
-    noise = torch.zeros(3, steps, TARGETS).double()
+    noise = torch.zeros(3, steps, SOURCES if copy else TARGETS).double()
     if feedback == "sample":
         noise = -torch.log(torch.empty_like(noise).exponential_())
     torch.testing.assert_close(parallel, sequential(model, given, coins, noise))

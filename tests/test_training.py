@@ -1,8 +1,10 @@
 """Runs: they learn, resume to the bit, stop when asked, and count every token once."""
 
+import contextlib
 import hashlib
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -30,6 +32,9 @@ from seqgen.updates import update
 from seqgen.vocabulary import BOS, EOS
 
 CLOCK = {"tokens_per_second"}
+# What unpickling other bytes raises.
+NO_PICKLE = (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, ImportError,
+             AttributeError, TypeError, OverflowError, MemoryError)  # fmt: skip
 GOLDEN = Path(__file__).parent / "golden" / "loss_curve.json"
 
 
@@ -164,8 +169,9 @@ def test_every_sentence_is_seen_once_an_epoch_over_interruptions(data, tmp_path,
 
     monkeypatch.setattr(Encoded, "batch", batch)
     config, folder = toy.config(data, train__epochs=2), tmp_path / "run"
-    for steps in (2, 4, 1):
+    for steps in (2, 4, 9, 1):  # the last two within the second epoch
         assert not run(config, folder, stop=_counting(steps)).finished
+    assert json.loads((checkpoints(folder)[-1] / "progress.json").read_text())["epoch"] == 1
     assert run(config, folder).finished
     assert len(seen) == 400
     assert sorted(seen[:200]) == sorted(seen[200:]) == list(range(200))
@@ -186,30 +192,76 @@ def test_the_same_seed_gives_the_golden_curve(data, tmp_path, request):
     assert curves[0] == pytest.approx(json.loads(GOLDEN.read_text()), abs=1e-4)
 
 
+def in_a_process(data, folder, *options):
+    """`seqgen train` on the toy, with a cache of its own, so that nothing is ready before."""
+    environment = {**os.environ, "SEQGEN_CACHE": str(folder.parent / "cache")}
+    command = [
+        sys.executable, "-m", "seqgen", "train", "--train-file", str(data / "train.tsv"),
+        "--validation-file", str(data / "validation.tsv"), "--units", "word", "--hidden", "16",
+        "--embedding", "12", "--batch-tokens", "100", "--patience", "0", "--dropout", "0.2",
+        "--log-every", "1", "--threads", "1", "--output-dir", str(folder), *options,
+    ]  # fmt: skip
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def ended(child):
+    """The exit code, after what is left on stderr."""
+    with child.stderr:
+        rest = child.stderr.read()
+    return child.wait(timeout=60), rest
+
+
+def when_it_says(child, word):
+    for line in child.stderr:
+        if line.startswith(word):
+            return
+    raise AssertionError(f"never said {word}")
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 0)]
 )
 def test_a_signal_finishes_the_step_saves_and_leaves(number, code, data, tmp_path):
-    # Another cache, so that nothing is ready before.
-    environment = {**os.environ, "SEQGEN_CACHE": str(tmp_path / "cache")}
-    command = [
-        sys.executable, "-m", "seqgen", "train", "--train-file", str(data / "train.tsv"),
-        "--validation-file", str(data / "validation.tsv"), "--units", "word", "--hidden", "16",
-        "--embedding", "12", "--batch-tokens", "100", "--epochs", "4000", "--patience", "0",
-        "--log-every", "1", "--threads", "1", "--output-dir", str(tmp_path / "run"),
-    ]  # fmt: skip
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    for line in child.stderr:
-        if line.startswith("epoch"):
-            break
+    child = in_a_process(data, tmp_path / "run", "--epochs", "4000")
+    when_it_says(child, "epoch")
     child.send_signal(number)
-    rest = child.stderr.read()
-    child.stderr.close()
-    assert child.wait(timeout=30) == code, rest
+    assert ended(child)[0] == code
     saved = checkpoints(tmp_path / "run")
     assert saved
     assert [damage(path) for path in saved] == [None] * len(saved)
     assert not list((tmp_path / "run" / "training").glob(".step*"))
+
+
+def test_a_signal_in_any_phase_costs_nothing(tmp_path):
+    # Pairs enough that their encoding, and test sentences enough that their scoring, take a while.
+    data = toy.write_pairs(tmp_path / "data", train=300, held=30)
+    with (data / "train.tsv").open("a") as file:
+        file.writelines(f"{'a b c d ' * 4}\t{' d c b a' * 4}\n" for _ in range(60_000))
+    (data / "test.tsv").write_text(
+        "a b c\tc b a\n"
+        + "".join(f"{source} {source}\t{target}\n" for source, target in toy.pairs(9000, 5))
+    )
+    options = ["--max-steps", "30", "--test-file", str(data / "test.tsv"), "--seed", "3"]
+    child = in_a_process(data, tmp_path / "one", *options)
+    while not list((tmp_path / "cache").glob(".draft-*")):
+        assert child.poll() is None
+        time.sleep(0.005)
+    child.send_signal(signal.SIGTERM)  # while SentencePiece reads the pairs
+    code, said = ended(child)
+    assert code == 143, said
+    assert "error" not in said
+    assert not list((tmp_path / "cache").iterdir())
+    for phase in ("epoch", "evaluating"):
+        child = in_a_process(data, tmp_path / "one", *options)
+        when_it_says(child, phase)
+        child.send_signal(signal.SIGTERM)
+        assert ended(child)[0] == 143
+        assert not (tmp_path / "one" / "eval_results.json").exists()
+    for name in ("one", "whole"):
+        code, said = ended(in_a_process(data, tmp_path / name, *options))
+        assert code == 0, said
+    assert state(tmp_path / "one") == state(tmp_path / "whole")
+    assert log(tmp_path / "one") == log(tmp_path / "whole")
 
 
 def test_asked_to_stop_while_the_data_are_read(data, tmp_path):
@@ -304,6 +356,42 @@ def test_every_optimizer_resumes_to_the_bit(optimizer, data, tmp_path):
     assert state(tmp_path / "one") == state(tmp_path / "two")
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_every_cell_resumes_to_the_bit(cell, data, tmp_path):
+    config = toy.config(data, model__cell=cell, model__copy=cell != "rnn", train__max_steps=5,
+                        train__batch_growth=1.5)  # fmt: skip
+    run(config, tmp_path / "one")
+    run(config, tmp_path / "two", stop=_counting(2))
+    run(config, tmp_path / "two")
+    assert state(tmp_path / "one") == state(tmp_path / "two")
+
+
+def test_plateaus_are_remembered(data, tmp_path):
+    config = toy.config(
+        data, train__metric="exact", train__validate_every=2, train__plateau_patience=0,
+        train__patience=9, train__learning_rate=1e-6, train__max_steps=14,
+    )  # fmt: skip
+    run(config, tmp_path / "one")
+    run(config, tmp_path / "two", stop=_counting(8))
+    progress = json.loads((checkpoints(tmp_path / "two")[-1] / "progress.json").read_text())
+    assert progress["scale"] < 1
+    assert progress["waited"] >= 2
+    run(config, tmp_path / "two")
+    assert state(tmp_path / "one") == state(tmp_path / "two")
+    assert log(tmp_path / "one") == log(tmp_path / "two")
+
+
+def test_an_older_checkpoint_leads_to_the_same_end(data, tmp_path):
+    config = toy.config(data, train__save_every=4, train__max_steps=14, train__keep=3)
+    run(config, tmp_path / "one")
+    run(config, tmp_path / "two", stop=_counting(10))
+    newest = checkpoints(tmp_path / "two")[-1]
+    (newest / "optimizer.safetensors").write_bytes(b"damaged")
+    run(config, tmp_path / "two")
+    assert state(tmp_path / "one") == state(tmp_path / "two")
+    assert log(tmp_path / "one") == log(tmp_path / "two")
+
+
 @pytest.mark.parametrize("metric", ["accuracy", *METRICS])
 def test_every_metric_can_decide(metric, data, tmp_path):
     run(toy.config(data, train__max_steps=2, train__metric=metric), tmp_path / "run")
@@ -324,12 +412,19 @@ def test_only_a_few_files_are_written_and_none_is_a_pickle(whole):
     files = [path for path in whole.rglob("*") if path.is_file()]
     assert len(files) > 10
     for path in files:
-        assert path.read_bytes()[:2] not in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04"), path
+        assert path.read_bytes()[:2] != b"PK", path
+        with contextlib.suppress(*NO_PICKLE):
+            pickle.loads(path.read_bytes())
+            raise AssertionError(f"{path} is a pickle")
+    kept = {"model.safetensors", "optimizer.safetensors", "progress.json", "manifest.json"}
+    for path in (whole / "training").iterdir():
+        assert path.name == ".lock" or {one.name for one in path.iterdir()} == kept
 
 
-def network():
+def network(cell="lstm"):
     torch.manual_seed(4)
-    return build(toy.config(Path(), model__dropout=0.0).model, 13, 13).double().train()
+    config = toy.config(Path(), model__dropout=0.0, model__cell=cell)
+    return build(config.model, 13, 13).double().train()
 
 
 def batch(rows):
@@ -341,11 +436,12 @@ def batch(rows):
 ROWS = [[4 + (3 * n + m) % 9 for m in range(1 + n)] for n in range(7)]
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("sizes", [[1, 6], [3, 3, 1]])
-def test_grouping_does_not_change_the_update(sizes):
+def test_grouping_does_not_change_the_update(sizes, cell):
     results = []
     for split in ([7], sizes):
-        model, rows = network(), iter(ROWS)
+        model, rows = network(cell), iter(ROWS)
         group = [batch([next(rows) for _ in range(size)]) for size in split]
         settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
         done = update(model, group, make_optimizer(model, settings), GOLD, settings)

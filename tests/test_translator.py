@@ -4,6 +4,7 @@ import itertools
 import math
 import shutil
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from seqgen.segments import segments
 from seqgen.translator import Translator
 
 TEXTS = [source for source, _ in toy.pairs(60, seed=9, longest=8)]
+MANY = [source for source, _ in toy.pairs(200, seed=11, longest=8)]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +33,40 @@ def folder(tmp_path_factory):
                         model__layers=2, train__epochs=8)  # fmt: skip
     training.train(config, path / "run", report=Silent())
     return path / "run"
+
+
+@pytest.fixture(scope="module", params=["lstm", "gru", "rnn"])
+def untrained(request, tmp_path_factory):
+    """A model of each cell in double precision, far from knowing anything."""
+    path = tmp_path_factory.mktemp(request.param)
+    data = toy.write_pairs(path / "data")
+    config = toy.config(data, tokenizer__units="bpe", tokenizer__joint=request.param == "gru",
+                        model__cell=request.param, model__copy=request.param == "gru",
+                        model__layers=3, train__max_steps=3)  # fmt: skip
+    training.train(config, path / "run", report=Silent())
+    loaded = Translator.from_pretrained(path / "run", device="cpu")
+    loaded.model.double()
+    return loaded
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_every_cell_searches_scores_and_is_saved_alike(beam, untrained, tmp_path):
+    wanted = DecodeConfig(beam_size=beam, nbest=beam, max_length=7)
+    rows = untrained.hypotheses(TEXTS[:20], wanted)
+    assert rows[::-1] == untrained.hypotheses(TEXTS[:20][::-1], wanted)
+    for text, row in zip(TEXTS, rows, strict=False):
+        (alone,) = untrained.hypotheses([text], wanted)
+        assert [one.tokens for one in alone] == [one.tokens for one in row]
+        for one, other in zip(alone, row, strict=True):
+            assert one.score == pytest.approx(other.score, abs=1e-10)
+            assert one.score == pytest.approx(sum(one.token_scores), abs=1e-10)
+    texts = [row[0].text for row in rows]
+    for row, scored in zip(rows, untrained.score(TEXTS[:20], texts), strict=True):
+        if scored.tokens == row[0].tokens:
+            assert scored.score == pytest.approx(row[0].score, abs=1e-9)
+    again = Translator.from_pretrained(untrained.save_pretrained(tmp_path / "saved"), device="cpu")
+    for name, tensor in again.model.state_dict().items():
+        assert torch.equal(tensor, untrained.model.state_dict()[name].float()), name
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +82,7 @@ def exact(folder):
     return loaded
 
 
-@pytest.mark.parametrize("beam", [1, 2, 5, 8])
+@pytest.mark.parametrize("beam", range(1, 9))
 def test_a_text_does_not_depend_on_its_neighbours(beam, exact):
     wanted = DecodeConfig(beam_size=beam, nbest=min(beam, 3), batch_size=64)
     together = exact.hypotheses(TEXTS, wanted)
@@ -60,12 +96,39 @@ def test_a_text_does_not_depend_on_its_neighbours(beam, exact):
                     assert one.score == pytest.approx(other.score, abs=1e-10)
 
 
-@pytest.mark.parametrize("beam", [1, 5])
-def test_texts_are_equal_in_single_precision_too(beam, translator):
-    wanted = DecodeConfig(beam_size=beam)
-    whole = translator.translate(TEXTS, settings=wanted)
-    assert translator.translate(TEXTS[::-1], settings=replace(wanted, batch_size=3)) == whole[::-1]
-    assert [translator.translate([text], beam)[0] for text in TEXTS] == whole
+@pytest.mark.parametrize(("beam", "nbest"), [(1, 1), (2, 2), (5, 3), (8, 1)])
+def test_texts_are_equal_in_single_precision_too(beam, nbest, translator):
+    wanted = DecodeConfig(beam_size=beam, nbest=nbest)
+
+    def found(texts, size):
+        rows = translator.hypotheses(texts, replace(wanted, batch_size=size))
+        return [[one.text for one in row] for row in rows]
+
+    whole = found(MANY, 64)
+    assert found(MANY[::-1], 3) == whole[::-1]
+    assert found(MANY, 1) == whole
+
+
+@given(
+    order=st.permutations(range(12)), size=st.integers(1, 12), beam=st.sampled_from([1, 3, 4]),
+    coverage=st.sampled_from([0.0, 0.3]),
+)  # fmt: skip
+@settings(max_examples=25, deadline=None)
+def test_no_batch_changes_a_hypothesis(exact, order, size, beam, coverage):
+    wanted = DecodeConfig(beam_size=beam, nbest=beam, coverage_penalty=coverage)
+    alone = replace(wanted, batch_size=1)
+    whole = _remembered(exact, tuple(TEXTS[:12]), alone)
+    texts = [TEXTS[place] for place in order]
+    for place, row in zip(order, exact.hypotheses(texts, replace(wanted, batch_size=size)),
+                          strict=True):  # fmt: skip
+        assert [one.text for one in row] == [one.text for one in whole[place]]
+        ranks = [one.ranked for one in whole[place]]
+        assert [one.ranked for one in row] == pytest.approx(ranks, abs=1e-10)
+
+
+@cache
+def _remembered(translator, texts, wanted):
+    return translator.hypotheses(texts, wanted)
 
 
 @pytest.mark.parametrize("beam", [1, 4])
