@@ -29,7 +29,7 @@ from seqgen import resources, training
 from seqgen.config import Config, DecodeConfig
 from seqgen.errors import DataError, UsageError
 from seqgen.progress import Silent
-from seqgen.translator import Alignment, Hypothesis
+from seqgen.translator import Alignment, Hypothesis, Translator
 
 APP = resources.find("app")
 
@@ -282,6 +282,20 @@ def test_explaining_a_blank_text_shows_nothing(served: Served) -> None:
     assert (shown["visible"], table["data"], plot) == (False, [], None)
 
 
+def test_the_stop_button_cancels_every_event_that_decodes(served: Served) -> None:
+    config = served.http.get("/config").json()
+    (button,) = (
+        one["id"]
+        for one in config["components"]
+        if one["type"] == "button" and one["props"]["value"] == "Stop"
+    )
+    stops = [one for one in config["dependencies"] if [button, "click"] in one["targets"]]
+    cancelled = {number for one in stops for number in one["cancels"]}
+    decoding = {*served.numbers("translate"), *served.numbers("explain")}
+    assert len(decoding) == 4
+    assert cancelled >= decoding
+
+
 def test_an_example_that_is_clicked_fills_the_text(served: Served) -> None:
     assert served.ended("example", [1])["output"]["data"] == ["$12.50"]
 
@@ -503,6 +517,36 @@ def test_launch_loads_the_model_forgets_tokens_and_says_where_it_answers(
     app.launch("nowhere", port=0)
     assert "HF_TOKEN" not in os.environ
     assert re.search(r"^seqgen demo: http://127\.0\.0\.1:\d+/ \(Ctrl-C", capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that training made, over pieces and bytes."""
+    path = tmp_path_factory.mktemp("learned")
+    data = toy.write_pairs(path / "data", train=600)
+    config = toy.config(data, tokenizer__units="unigram", train__epochs=4)
+    training.train(config, path / "run", report=Silent())
+    return path / "run"
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam"])
+def test_a_real_model_says_on_the_page_what_it_says_on_the_command_line(
+    search: str, app: ModuleType, learned: Path
+) -> None:
+    texts = ["a b c d", "h g f", "日本 🙂 a b"]
+    words = ["--beam-size", "4"] if search == "beam" else []
+    command = [sys.executable, "-m", "seqgen", "translate", "--model", str(learned), *words]
+    ran = subprocess.run([*command, "--", *texts], capture_output=True, text=True, check=True)
+    served = Served(app, Translator.from_pretrained(learned, device="cpu"))  # type: ignore[arg-type]
+    try:
+        client = Client(served.address, verbose=False, analytics_enabled=False)
+        for text, told in zip(texts, ran.stdout.splitlines(), strict=True):
+            shown = list(client.submit(text, search, 4, 1.0, api_name="/translate"))
+            assert shown[-1] == told
+            assert all(after.startswith(before) for before, after in itertools.pairwise(shown))
+            assert not any("\ufffd" in one for one in shown[:-1])
+    finally:
+        served.close()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
