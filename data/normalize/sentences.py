@@ -14,7 +14,7 @@ from templates import ANY_CLASS, TEMPLATES, WORDS
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
 
-INVENTED = 0.008  # the share of the slots below whose word is made up
+INVENTED = 0.05  # the share of the slots below whose word is made up
 NAMES = {"name", "person", "who", "place"}
 NOUNS = {"thing", "things", "shop", "adj", "event"}
 BEGINNINGS = listed(
