@@ -135,9 +135,14 @@ def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> To
         trained = tokenizer.train(lambda: iter(train), len(train), config)
         for name, content in trained.files().items():
             (draft / name).write_bytes(content)
+        (draft / "sha256").write_text(trained.sha256, "ascii")
+
+    def read(folder: Path) -> Tokenizers:
+        # A model that is cut between two pieces loads, as one with fewer.
+        return tokenizer.load(folder, (folder / "sha256").read_text("ascii") or "cut")
 
     key = _key(fingerprint, json.dumps(asdict(config)))
-    return _cached(f"tokenizer-{key}", tokenizer.load, write)
+    return _cached(f"tokenizer-{key}", read, write)
 
 
 def _cached(name: str, read: Callable[[Path], Entry], write: Callable[[Path], None]) -> Entry:
@@ -164,10 +169,14 @@ class _appearing:
         return self.draft
 
     def __exit__(self, kind: object, *_: object) -> None:
-        # Another process may have written the same content meanwhile: then its folder stays.
-        if kind is None and not self.folder.exists():
-            self.draft.rename(self.folder)
-        else:
+        try:
+            if kind is None:
+                self.draft.rename(self.folder)
+        except OSError:
+            # Another process may have written the same content meanwhile: then its folder stays.
+            if not self.folder.exists():
+                raise
+        finally:
             shutil.rmtree(self.draft, ignore_errors=True)
 
 

@@ -136,6 +136,32 @@ def test_what_is_damaged_is_made_again(file, harm, data, work, tmp_path):
     assert work == (["tokenizer"] if file == "tokenizer.model" else ["ids", "ids"])
 
 
+def test_a_tokenizer_that_is_cut_between_two_pieces_is_made_again(data, work, tmp_path):
+    size = prepare(toy.config(data)).tokenizers.source.size
+    (path,) = (tmp_path / "cache").glob("*/tokenizer.model")
+    whole = path.read_bytes()
+    for end in range(len(whole) - 1, 0, -1):
+        try:
+            if tokenizer.Tokenizer(whole[:end]).size < size:
+                break
+        except ValueError:
+            continue
+    path.write_bytes(whole[:end])
+    del work[:]
+    assert prepare(toy.config(data)).tokenizers.source.size == size
+    assert work == ["tokenizer"]
+
+
+def test_an_entry_that_another_process_wrote_first_stays(tmp_path):
+    folder = tmp_path / "entry"
+    with preparation._appearing(folder) as draft:
+        (draft / "a").write_text("later")
+        folder.mkdir()
+        (folder / "a").write_text("first")
+    assert (folder / "a").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["entry"]
+
+
 def test_what_stops_the_work_leaves_nothing_half_done(data, tmp_path):
     drafts = []
 
