@@ -1,6 +1,6 @@
 """A model and a search put together: source ids to hypotheses in ids."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,14 +13,10 @@ from seqgen.config import DecodeConfig
 from seqgen.model import Seq2Seq
 from seqgen.recurrent import State
 from seqgen.search import Found, Sampling
+from seqgen.signals import Pause, never
 from seqgen.vocabulary import BOS, EOS, PAD
 
 Sources = Sequence[Sequence[int]]  # ids of each sentence, EOS not included
-Pause = Callable[[], None]  # called before every step; what it raises ends the search
-
-
-def never() -> None:
-    """Let the search run to its end."""
 
 
 class Decoding:

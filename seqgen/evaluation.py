@@ -12,6 +12,7 @@ from seqgen.config import DecodeConfig
 from seqgen.corpus import Split
 from seqgen.errors import DataError
 from seqgen.metrics import METRICS, Statistics, bleu, interval
+from seqgen.signals import Pause, never
 from seqgen.translator import Translator
 
 CHUNK = 2000  # sources translated between two looks at whether to stop
@@ -58,7 +59,7 @@ def evaluate(
     settings: DecodeConfig | None = None,
     group: str = "",
     tokenize: str = "13a",
-    pause: Callable[[], None] = lambda: None,
+    pause: Pause = never,
 ) -> Report:
     """The scores of a model on a split.
 

@@ -18,6 +18,7 @@ from seqgen.batching import Encoded, Integers, Side
 from seqgen.config import Config, Facts, TokenizerConfig
 from seqgen.corpus import Corpus, Split, read_corpus
 from seqgen.errors import DataError, ModelError
+from seqgen.signals import Pause, never
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
@@ -38,9 +39,7 @@ class Prepared(NamedTuple):
     found: tuple[str, ...]  # what there is to say about it, a line each
 
 
-def prepare(
-    config: Config, tokenizers: Tokenizers | None = None, pause: Callable[[], None] = lambda: None
-) -> Prepared:
+def prepare(config: Config, tokenizers: Tokenizers | None = None, pause: Pause = never) -> Prepared:
     """The data of a run, encoded in the cache folder; `tokenizers` are made where none are given.
 
     `pause` is called now and then: what it raises ends the work and leaves nothing half done.
@@ -80,7 +79,7 @@ def prepare(
 class Watched:
     """A split that calls `pause` now and then while it is read."""
 
-    def __init__(self, split: Split, pause: Callable[[], None]):
+    def __init__(self, split: Split, pause: Pause):
         self._split, self._pause = split, pause
 
     def __len__(self) -> int:
@@ -135,11 +134,11 @@ def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> To
         trained = tokenizer.train(lambda: iter(train), len(train), config)
         for name, content in trained.files().items():
             (draft / name).write_bytes(content)
-        (draft / "sha256").write_text(trained.sha256, "ascii")
+        (draft / "sha256").write_text(trained.sha256, "utf-8")
 
     def read(folder: Path) -> Tokenizers:
         # A model that is cut between two pieces loads, as one with fewer.
-        return tokenizer.load(folder, (folder / "sha256").read_text("ascii") or "cut")
+        return tokenizer.load(folder, (folder / "sha256").read_text("utf-8") or "cut")
 
     key = _key(fingerprint, json.dumps(asdict(config)))
     return _cached(f"tokenizer-{key}", read, write)

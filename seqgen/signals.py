@@ -3,14 +3,20 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+
+Pause = Callable[[], None]  # called between steps of long work: what it raises ends the work
 
 # SIGUSR1 is what schedulers send ahead of the end of a job; Windows has none.
 REQUESTS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)
 )
+
+
+def never() -> None:
+    """The pause of work that goes to its end."""
 
 
 class StopRequest:

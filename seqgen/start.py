@@ -19,6 +19,7 @@ from seqgen.devices import device_line, pick_device, precision
 from seqgen.errors import CheckpointError
 from seqgen.model import Seq2Seq, build
 from seqgen.preparation import Prepared, prepare
+from seqgen.signals import Pause
 
 METRICS_FILE = "metrics.jsonl"
 WRITTEN = (
@@ -90,7 +91,7 @@ def opened(run: Path, overwrite: bool) -> Iterator[None]:
         lock.release()
 
 
-def begin(config: Config, run: Path, say: Say, pause: Callable[[], None]) -> Start:
+def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
     """A run's parts as it left them, or fresh ones. `pause` may raise."""
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
@@ -146,7 +147,7 @@ def make_optimizer(model: torch.nn.Module, settings: TrainConfig) -> torch.optim
 
 
 def _prepare_in_turn(
-    config: Config, tokenizers: tokenizer.Tokenizers | None, pause: Callable[[], None]
+    config: Config, tokenizers: tokenizer.Tokenizers | None, pause: Pause
 ) -> Prepared:
     """The data; rank 0 encodes it first, and the others find it in the cache."""
     if distributed.rank():

@@ -18,6 +18,7 @@ from seqgen.devices import pick_device
 from seqgen.model import Seq2Seq, build
 from seqgen.search import Found
 from seqgen.segments import segments
+from seqgen.signals import Pause, never
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
@@ -103,7 +104,7 @@ class Translator:
         self,
         texts: Sequence[str],
         settings: DecodeConfig | None = None,
-        pause: decoding.Pause = decoding.never,
+        pause: Pause = never,
     ) -> list[list[Hypothesis]]:
         """At most `settings.nbest` outputs for each text, best first.
 
@@ -183,7 +184,7 @@ class Translator:
         return max(1, math.ceil(facts.length_slope * source_length + facts.length_excess)) + SLACK
 
     def _hypotheses(
-        self, texts: list[str], settings: DecodeConfig, pause: decoding.Pause
+        self, texts: list[str], settings: DecodeConfig, pause: Pause
     ) -> list[list[Hypothesis]]:
         encoded = self.tokenizers.source.encode(texts)
         found: list[list[Hypothesis]] = [[_nothing()] for _ in texts]
