@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from seqgen import checkpoint
 from seqgen.config import DecodeConfig
 from seqgen.corpus import Split
-from seqgen.errors import DataError
 from seqgen.metrics import METRICS, Statistics, bleu, interval
 from seqgen.signals import Pause, never
 from seqgen.translator import Translator
@@ -114,8 +113,6 @@ def _references(split: Split, group: str) -> tuple[dict[str, list[str]], list[st
     for (source, target), value in zip(split, values, strict=True):
         answers.setdefault(source, []).append(target)
         labels.setdefault(source, value)
-    if not answers:
-        raise DataError(f"{split.where}: has no pairs to evaluate")
     return answers, list(labels.values())
 
 

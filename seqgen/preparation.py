@@ -134,7 +134,7 @@ def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> To
         trained = tokenizer.train(lambda: iter(train), len(train), config)
         for name, content in trained.files().items():
             (draft / name).write_bytes(content)
-        (draft / "sha256").write_text(trained.sha256, "utf-8")
+        (draft / "sha256").write_text(trained.sha256, encoding="utf-8")
 
     def read(folder: Path) -> Tokenizers:
         # A model that is cut between two pieces loads, as one with fewer.

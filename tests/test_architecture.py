@@ -1,6 +1,7 @@
 """The rules of the design that a program can check."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -164,3 +165,30 @@ def test_every_requirement_has_a_tested_version():
     for requirement in required:
         name = requirement.partition(">=")[0]
         assert f"\n{name}==" in tested, name
+
+
+def raised(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line and the literal parts of every message to a user."""
+    children = {"SeqgenError", "UsageError", "ConfigError", "DataError", "ModelError",
+                "CheckpointError", "TrainingError"}  # fmt: skip
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        call = node.exc if isinstance(node, ast.Raise) else None
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in children:
+            parts = (one.value for one in ast.walk(call) if isinstance(one, ast.Constant))
+            yield call.lineno, [part for part in parts if isinstance(part, str)]
+
+
+def test_every_error_message_is_read_by_a_test():
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    read = re.sub(r'"\s*r?"|\\', "", tests)  # as one string, and without what regexes escape
+    messages, unread = 0, []
+    for path in MODULES:
+        for line, parts in raised(path):
+            words = [part.strip(" :;,").split() for part in parts]
+            threes = [" ".join(row[at : at + 3]) for row in words for at in range(len(row) - 2)]
+            telling = [three for three in threes if len(three) > 8]
+            messages += 1
+            if telling and not any(three in read for three in telling):
+                unread.append(f"{path.name}:{line} {' ... '.join(parts)}")
+    assert messages > 100
+    assert not unread
