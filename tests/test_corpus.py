@@ -272,6 +272,25 @@ def test_pairs_with_an_empty_side_are_dropped_and_counted(tmp_path):
     assert corpus.notes[1:] == ("dropped 3 pairs of train with an empty side",)
 
 
+def test_parallel_text_with_a_mark_and_blank_lines_keeps_its_pairs(tmp_path):
+    write(tmp_path / "t.en", "\ufeffdog\n\n\nNA\n")
+    write(tmp_path / "t.de", "Hund\r\n\nallein\r\nnull\r\n")
+    both = f"{tmp_path}/t.en,{tmp_path}/t.de"
+    corpus = read_corpus(DataConfig(train_file=both, validation_file=both))
+    assert list(corpus.train) == [("dog", "Hund"), ("NA", "null")]
+    assert "dropped 2 pairs of train with an empty side" in corpus.notes
+
+
+def test_nulls_are_dropped_and_counted_and_the_word_null_is_kept(tmp_path):
+    rows = [("a", "b"), (None, "c"), ("d", None), ("null", "None"), ("", "e")]
+    lines = "".join(json.dumps({"en": one, "de": two}) + "\n" for one, two in rows)
+    path = write(tmp_path / "a.jsonl", lines)
+    corpus = read_corpus(DataConfig(train_file=path, validation_file=path, source="en",
+                                    target="de"))  # fmt: skip
+    assert list(corpus.train) == [("a", "b"), ("null", "None")]
+    assert "dropped 3 pairs of train with an empty side" in corpus.notes
+
+
 def test_other_columns_stay_aligned_with_the_pairs(tmp_path):
     rows = "written\tspoken\tclass\n1\tone\tcardinal\n\tx\tlost\n2nd\tsecond\tordinal\n"
     write(tmp_path / "train.tsv", rows)
