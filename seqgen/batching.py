@@ -1,6 +1,7 @@
 """Encoded pairs in flat arrays, and the order in which an epoch goes through them."""
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqgen.config import TrainConfig
 from seqgen.vocabulary import PAD
 
 Integers = NDArray[numpy.integer]
@@ -81,6 +83,12 @@ class Budget(NamedTuple):
     sentences: int = 0  # 0: no limit
     growth: float = 1.0  # times as much from one epoch to the next
 
+    @classmethod
+    def of(cls, settings: TrainConfig) -> "Budget":
+        """What the settings say; sentences that are counted may be of any length."""
+        tokens = sys.maxsize if settings.batch_sentences else settings.batch_tokens
+        return cls(tokens, settings.batch_sentences, settings.batch_growth)
+
     def factor(self, epoch: int) -> float:
         """How many times the budget of epoch 0 that epoch has."""
         return min(self.growth ** min(epoch, 99), 1e9)  # no float is too large
@@ -88,7 +96,8 @@ class Budget(NamedTuple):
     def at(self, epoch: int) -> "Budget":
         """What goes into a batch of that epoch."""
         factor = self.factor(epoch)
-        return Budget(int(self.tokens * factor), int(self.sentences * factor))
+        tokens = min(int(self.tokens * factor), sys.maxsize)
+        return Budget(tokens, int(self.sentences * factor))
 
 
 class Batches:

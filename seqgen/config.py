@@ -150,7 +150,7 @@ class TrainConfig(Section):
     batch_tokens: int = setting(3000, "target tokens a batch, padding included", minimum=1)
     batch_sentences: int = setting(
         0,
-        "sentences a batch; 0: by tokens alone",
+        "sentences a batch, however long; 0: by tokens",
         minimum=0,
         flags=("--per-device-train-batch-size",),
     )

@@ -214,7 +214,7 @@ def _read_ids(folder: Path) -> Encoded:
 
 
 def _side(folder: Path, name: str) -> Side:
-    offsets = numpy.load(folder / f"{name}.offsets.npy", allow_pickle=False)
+    offsets = numpy.load(folder / f"{name}.offsets.npy", mmap_mode="r", allow_pickle=False)
     path = folder / f"{name}.ids"
     if not offsets[-1]:  # an empty file cannot be mapped
         return Side(numpy.empty(0, numpy.int32), offsets)

@@ -88,7 +88,7 @@ class Training:
         self.config, self.device, self.data, self.model, self.optimizer, self.progress = start
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
-        budget = Budget(settings.batch_tokens, settings.batch_sentences, settings.batch_growth)
+        budget = Budget.of(settings)
         self.batches = Batches(self.data.train, budget, settings.seed, settings.length_blur)
         self.last = min(settings.max_steps or math.inf, self._updates(settings.epochs))
         self.ratio = self._ratio()
@@ -231,7 +231,7 @@ class Training:
         self.model.eval()
         translator = Translator(self.config, self.data.tokenizers, self.model)
         try:
-            budget = Budget(settings.batch_tokens, settings.batch_sentences)
+            budget = Budget.of(settings)
             return validate(translator, self.data, settings.validation_decode, budget)
         finally:
             self.model.train()

@@ -41,10 +41,12 @@ def update(
     distributed.sum_gradients(parameters)
     gradients = [weight.grad for weight in parameters if weight.grad is not None]
     norm = nn.utils.get_total_norm(gradients)
+    left = norm
     if settings.clip_value:
         nn.utils.clip_grad_value_(parameters, settings.clip_value)
+        left = nn.utils.get_total_norm(gradients)
     if settings.clip_norm:
-        nn.utils.clip_grads_with_norm_(parameters, settings.clip_norm, norm)
+        nn.utils.clip_grads_with_norm_(parameters, settings.clip_norm, left)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return Update(nats, here, norm)

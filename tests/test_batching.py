@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgen.batching import Batches, Budget, Encoded, Side, cut, mixed
+from seqgen.config import TrainConfig
 from seqgen.vocabulary import BOS, EOS, PAD
 
 PAIRS = 57
@@ -45,6 +46,15 @@ def test_batches_grow_from_one_epoch_to_the_next():
             area = len(batch) * batches.corpus.target.lengths[batch].max()
             assert area <= tokens or len(batch) == 1
     assert Budget(40, growth=10).at(10**6).tokens == 40 * 10**9
+
+
+def test_counted_sentences_may_be_of_any_length():
+    settings = TrainConfig(batch_sentences=7, batch_tokens=20, batch_growth=2)
+    batches = Batches(corpus(), Budget.of(settings), seed=1)
+    for epoch, count in enumerate([7, 14]):
+        sizes = [len(batch) for batch in batches.order(epoch)]
+        assert sorted(sizes)[1:] == [count] * (len(sizes) - 1)
+    assert Budget.of(TrainConfig(batch_tokens=20, batch_growth=1.5)) == Budget(20, 0, 1.5)
 
 
 def test_the_updates_of_many_epochs_are_known_beforehand():
