@@ -343,7 +343,7 @@ def test_flags_go_over_a_file_over_a_recipe_over_the_defaults(run, elsewhere):
     model = tomllib.loads(shown)["model"]
     recipe = tomllib.loads(recipes.path("translation").read_text("utf-8"))["model"]
     assert (model["hidden"], model["embedding"]) == (12, 11)
-    assert model["layers"] == recipe["layers"] != Config().model.layers
+    assert model["dropout"] == recipe["dropout"] != Config().model.dropout
     assert model["cell"] == Config().model.cell
 
 
