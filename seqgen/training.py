@@ -88,8 +88,9 @@ class Training:
         self.config, self.device, self.data, self.model, self.optimizer, self.progress = start
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
-        budget = Budget.of(settings)
-        self.batches = Batches(self.data.train, budget, settings.seed, settings.length_blur)
+        self.batches = Batches(
+            self.data.train, Budget.of(settings), settings.seed, settings.length_blur
+        )
         self.last = min(settings.max_steps or math.inf, self._updates(settings.epochs))
         self.ratio = self._ratio()
         self.bf16 = precision(settings) == "bf16"
@@ -231,8 +232,7 @@ class Training:
         self.model.eval()
         translator = Translator(self.config, self.data.tokenizers, self.model)
         try:
-            budget = Budget.of(settings)
-            return validate(translator, self.data, settings.validation_decode, budget)
+            return validate(translator, self.data, settings.validation_decode, self.batches.budget)
         finally:
             self.model.train()
 
