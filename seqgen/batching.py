@@ -1,6 +1,7 @@
 """Encoded pairs in flat arrays, and the order in which an epoch goes through them."""
 
 import hashlib
+import itertools
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from seqgen.config import TrainConfig
 from seqgen.vocabulary import PAD
 
 Integers = NDArray[numpy.integer]
+BLOCK, SHARD = 2**12, 2**20  # sentences: neighbours that stay together, and those mixed at a time
 
 
 class Batch(NamedTuple):
@@ -103,8 +105,10 @@ class Budget(NamedTuple):
 class Batches:
     """The batches of any epoch: a pure function of (seed, epoch, budget, blur).
 
-    `blur` lengthens each target by chance, at most by this share of it, before sentences are
-    sorted by length: 0 packs densest, more mixes.
+    A large corpus is gone through in shards, so that an order takes no more memory than that of
+    one: each holds blocks of neighbouring sentences, drawn anew for every epoch. `blur` lengthens
+    each target by chance, at most by this share of it, before sentences are sorted by length: 0
+    packs densest, more mixes.
     """
 
     def __init__(self, corpus: Encoded, budget: Budget, seed: int, blur: float = 0.0):
@@ -112,13 +116,15 @@ class Batches:
         self.budget = budget
         self.seed = seed
         self.blur = blur
-        self._known: tuple[int, list[Integers]] = (-1, [])  # the epoch asked for last
+        self._counted: tuple[int, int] = (-1, 0)  # the epoch asked for last, and its batches
 
-    def order(self, epoch: int) -> list[Integers]:
+    def order(self, epoch: int) -> Iterator[Integers]:
         """The sentences of each batch of an epoch; every sentence is in exactly one."""
-        if self._known[0] != epoch:
-            self._known = (epoch, self._order(epoch))
-        return self._known[1]
+        draw = torch.Generator().manual_seed(mixed(self.seed, epoch))
+        of_blocks = torch.Generator().manual_seed(mixed(self.seed, epoch, BLOCK))
+        blocks = torch.randperm(-(-len(self.corpus) // BLOCK), generator=of_blocks)
+        for shard in torch.split(blocks, SHARD // BLOCK):
+            yield from self._batches(epoch, shard.sort().values, draw)
 
     def groups(
         self, epoch: int, start: int = 0, size: int = 1, rank: int = 0, world: int = 1
@@ -129,14 +135,16 @@ class Batches:
         changes who computes and not what an update sees. A rank without a share of a batch
         has no entry for it.
         """
-        order = self.order(epoch)
-        for first in range(start * size, len(order), size):
-            shares = (sentences[rank::world] for sentences in order[first : first + size])
+        order = itertools.islice(self.order(epoch), start * size, None)
+        while group := list(itertools.islice(order, size)):
+            shares = (sentences[rank::world] for sentences in group)
             yield [self.corpus.batch(share) for share in shares if len(share)]
 
     def updates(self, epoch: int, size: int = 1) -> int:
         """How many updates of `size` batches the epoch has."""
-        return -(-len(self.order(epoch)) // size)
+        if self._counted[0] != epoch:
+            self._counted = (epoch, sum(1 for _ in self.order(epoch)))
+        return -(-self._counted[1] // size)
 
     def expected(self, epochs: float, size: int = 1) -> float:
         """How many updates the first `epochs` have, if all pack as densely as the first."""
@@ -144,13 +152,16 @@ class Batches:
         shares = [1.0] * int(epochs) + [epochs % 1]
         return sum(share * first / self.budget.factor(e) for e, share in enumerate(shares))
 
-    def _order(self, epoch: int) -> list[Integers]:
-        draw = torch.Generator().manual_seed(mixed(self.seed, epoch))
-        shuffled = torch.randperm(len(self.corpus), generator=draw).numpy()
+    def _batches(self, epoch: int, blocks: Tensor, draw: torch.Generator) -> list[Integers]:
+        """The batches of the sentences in these blocks."""
+        starts = blocks.numpy()[:, None] * BLOCK
+        sentences = (starts + numpy.arange(BLOCK)).reshape(-1)
+        sentences = sentences[sentences < len(self.corpus)]
+        shuffled = sentences[torch.randperm(len(sentences), generator=draw).numpy()]
         # Sorting by length makes batches dense, and shuffling them keeps the epoch from running
         # from short to long. Sorted by target length alone and with blur, a batch holds pairs of
         # every kind: with pairs all alike, each step would pull the model to one kind of them.
-        lengths = self.corpus.target.lengths[shuffled]
+        lengths = self.corpus.target.lengths_of(shuffled)
         blurred = lengths * (1 + self.blur * torch.rand(len(lengths), generator=draw).numpy())
         by_length = numpy.argsort(blurred, kind="stable")
         batches = cut(shuffled[by_length], lengths[by_length], self.budget.at(epoch))

@@ -1,6 +1,7 @@
 """Batches: every sentence once, budgets held, order a function of seed and epoch."""
 
 import itertools
+import tracemalloc
 
 import numpy
 import pytest
@@ -66,6 +67,39 @@ def test_the_updates_of_many_epochs_are_known_beforehand():
     assert growing.expected(2.5, size=3) == first * (1 + 1 / 2 + 1 / 8)
     found = sum(growing.updates(epoch, size=3) for epoch in range(3))
     assert abs(growing.expected(3, size=3) / found - 1) < 0.05
+
+
+def test_a_large_corpus_is_mixed_in_shards(monkeypatch):
+    monkeypatch.setattr("seqgen.batching.BLOCK", 8)
+    monkeypatch.setattr("seqgen.batching.SHARD", 32)
+    batches = Batches(corpus(200), Budget(40), seed=1)
+    shards = set()
+    for epoch in range(3):
+        assert seen(batches, epoch) == list(range(200))
+        first = numpy.concatenate(list(batches.order(epoch)))[:32]
+        assert len({int(one) // 8 for one in first}) == 4
+        shards.add(tuple(sorted(first.tolist())))
+    assert len(shards) == 3
+    whole = [group[0].target.tolist() for group in batches.groups(1)]
+    assert len(whole) == batches.updates(1) > 9
+    assert [group[0].target.tolist() for group in batches.groups(1, 7)] == whole[7:]
+
+
+def test_the_order_of_a_large_corpus_takes_as_much_memory_as_that_of_a_small_one(tmp_path):
+    offsets = numpy.lib.format.open_memmap(
+        tmp_path / "offsets.npy", mode="w+", dtype=numpy.int64, shape=(4 * 2**20 + 1,)
+    )
+    offsets[:] = numpy.arange(len(offsets)) * 50
+    peaks = []
+    for pairs in (2**20, 4 * 2**20):
+        one = Side(numpy.empty(0, numpy.int32), offsets[: pairs + 1])
+        batches = Batches(Encoded(one, one), Budget(5000), seed=1)
+        tracemalloc.start()
+        shards = pairs // 2**20
+        assert batches.updates(0) == shards * -(-(2**20) // 100)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_epochs_have_different_orders_and_a_seed_repeats_them():
