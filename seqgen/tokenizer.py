@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unicodedata import category
 
 import sentencepiece
 
@@ -18,7 +19,13 @@ from seqgen.vocabulary import BOS, EOS, PAD, UNK
 JOINT, SOURCE, TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
 LARGEST_FILE = 64 * 2**20  # a SentencePiece model beyond this is no model of ours
 TRAINING_LINES = 500_000
+QUIET = 2  # SentencePiece's log: errors
 SPECIAL = 4 + 256  # PAD, UNK, BOS, EOS and the bytes
+# A word or number behind a bracket or quote is the piece that it is behind a space, with this in
+# between, a noncharacter, which no text holds: "(May" is read as "(", JOINED, " May".
+JOINED, SHOWN_AS = "\ufdd0", "\u203f"
+AMOUNTS = ("Sc", "Sm", "Pd")  # Unicode's classes of what may stand before a number: $ + -
+OPENING = '([{"\u00ab\u201c\u201e\u2018\u00bf\u00a1'
 
 
 class Tokenizer:
@@ -31,7 +38,8 @@ class Tokenizer:
             self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
             self.size: int = self._pieces.get_piece_size()
         except RuntimeError as error:
-            raise ValueError(f"no SentencePiece model: {error}") from None
+            # SentencePiece says which line of its own source found it.
+            raise ValueError("no SentencePiece model") from error
         special = [
             self._pieces.pad_id(),
             self._pieces.unk_id(),
@@ -43,7 +51,7 @@ class Tokenizer:
             raise ValueError(f"has {self.size} pieces and special ids {special}")
 
     def encode(self, texts: Sequence[str], threads: int = 0) -> list[list[int]]:
-        """The ids of each text, without BOS and EOS; lone surrogates become U+FFFD.
+        """The ids of each text, without BOS and EOS; what UTF-8 cannot hold becomes U+FFFD.
 
         `threads` share the work, as many as the machine has cores where it is 0.
         """
@@ -60,7 +68,8 @@ class Tokenizer:
         """The text of each row of ids; special ids say nothing."""
         spoken = [[int(piece) for piece in row if piece > EOS] for row in ids]
         decoded: list[str] = self._pieces.decode(spoken) if spoken else []
-        return decoded
+        # Alone, it is the end of a text that is still being written.
+        return [text.replace(f"{JOINED} ", "").replace(JOINED, "") for text in decoded]
 
     def prefix(self, ids: Sequence[int]) -> str:
         """The text of the beginning of a sentence: a character that lacks bytes is held back."""
@@ -77,7 +86,8 @@ class Tokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as the model writes it, with the word mark U+2581."""
-        return [str(self._pieces.id_to_piece(int(piece))) for piece in ids]
+        written = (str(self._pieces.id_to_piece(int(piece))) for piece in ids)
+        return [piece.replace(JOINED, SHOWN_AS) for piece in written]
 
 
 class Tokenizers(NamedTuple):
@@ -109,7 +119,9 @@ def load(folder: Path, sha256: str = "") -> Tokenizers:
                 raise ValueError(f"is larger than {LARGEST_FILE} bytes")
             loaded.append(Tokenizer(path.read_bytes()))
         except (OSError, ValueError) as error:
-            raise ModelError(f"{path}: cannot be read as a tokenizer: {error}") from None
+            raise ModelError(
+                f"{path}: cannot be read as a tokenizer: {error}; copy the whole folder again"
+            ) from None
     tokenizers = Tokenizers(loaded[0], loaded[-1])
     if sha256 and tokenizers.sha256 != sha256:
         raise ModelError(
@@ -140,13 +152,14 @@ def train(
 
 
 def encodable(text: str) -> str:
-    """`text` with every lone surrogate as U+FFFD, so that UTF-8 can hold it."""
-    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
+    """`text` with U+FFFD for lone surrogates, which UTF-8 cannot hold, and for `JOINED`."""
+    return text if text.isascii() else re.sub(f"[\ud800-\udfff{JOINED}]", "\ufffd", text)
 
 
 def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> Tokenizer:
     words = config.units == "word"
     written = io.BytesIO()
+    size, characters = _survey(lines())
     failed: list[Exception] = []
 
     def kept() -> Iterator[str]:
@@ -162,19 +175,18 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
             sentence_iterator=kept(),
             model_writer=written,
             model_type=config.units,
-            vocab_size=config.vocabulary or _vocabulary_size(lines()),
+            vocab_size=config.vocabulary or size,
             # Vocabularies of characters and words are as large as they are.
             hard_vocab_limit=bool(config.vocabulary) and config.units in ("unigram", "bpe"),
             character_coverage=config.coverage,
             # A word without a piece is unknown: spelt in bytes, its word mark is lost.
             byte_fallback=config.byte_fallback and not words,
             split_digits=config.split_digits,
-            normalization_rule_name=config.normalization,
-            remove_extra_whitespaces=words,
+            **_normalization(config, characters),
             max_sentence_length=1 << 20,
             # The pieces depend on the number of threads.
             num_threads=1,
-            minloglevel=2,
+            minloglevel=QUIET,
             pad_id=PAD,
             unk_id=UNK,
             bos_id=BOS,
@@ -192,15 +204,36 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
     return Tokenizer(written.getvalue())
 
 
-def _vocabulary_size(lines: Iterable[str]) -> int:
-    """Pieces enough for the words that are common: at most 8,000, beside bytes and characters."""
+def _survey(lines: Iterable[str]) -> tuple[int, set[str]]:
+    """How many pieces are enough, and the characters there are.
+
+    Enough for the words that are common: at most 8,000, beside bytes and characters.
+    """
     words: Counter[str] = Counter()
     characters: set[str] = set()
     for line in lines:
         characters.update(line)
         words.update(re.findall(r"[^\W\d_]+", line))
     common = sum(count >= 10 for count in words.values())
-    return SPECIAL + len(characters) + min(max(common, 100), 8000)
+    return SPECIAL + len(characters) + min(max(common, 100), 8000), characters
+
+
+def _normalization(config: TokenizerConfig, characters: set[str]) -> dict[str, Any]:
+    """Options for the normalization asked for or, without one, for rules that put `JOINED` in."""
+    tidy = config.units == "word"
+    opening = sorted(characters & set(OPENING))
+    following = sorted(one for one in characters if one.isalnum() or category(one) in AMOUNTS)
+    rules = [(one + two, f"{one}{JOINED} {two}") for one in opening for two in following]
+    if config.normalization != "identity" or config.units == "char" or not rules:
+        return {"normalization_rule_name": config.normalization, "remove_extra_whitespaces": tidy}
+    sentencepiece.set_min_log_level(QUIET)
+    normalizer = sentencepiece.SentencePieceNormalizer(
+        norm_map=rules,
+        add_dummy_prefix=True,
+        escape_whitespaces=True,
+        remove_extra_whitespaces=tidy,
+    )
+    return {"normalizer": normalizer, "required_chars": JOINED}
 
 
 def _incomplete(tail: bytes) -> bool:

@@ -67,6 +67,39 @@ def test_digits_are_pieces_of_their_own(joint):
     ] == list("1984")
 
 
+QUOTED = [(f"{mark}{word}{end} {word}", f"{word} {mark}{word} x{end}")
+          for mark, end in ("()", "[]", '""')
+          for word in ("may", "six", "9", "$4", "-2")] * 9  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["unigram", "bpe"])
+def quoting(request):
+    config = TokenizerConfig(units=request.param, byte_fallback=False, vocabulary=0)
+    return tokenizer.train(lambda: iter(QUOTED), len(QUOTED), config).source
+
+
+def test_a_word_behind_a_bracket_is_the_piece_that_it_is_behind_a_space(quoting):
+    for text in ("(may", "x [may]", '"may"'):
+        pieces = quoting.pieces(quoting.encode([text])[0])
+        assert "\u2581may" in pieces
+        assert any(piece.endswith("\u203f") for piece in pieces)
+    assert quoting.decode(quoting.encode(["a\ufdd0 x"])) == quoting.decode(
+        quoting.encode(["a\ufffd x"])
+    )
+    named = trained(units="unigram", normalization="nfkc").source
+    for whole in (named, trained(units="char").source):  # nothing is put in
+        assert not any("\u203f" in piece for piece in whole.pieces(range(whole.size)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(alphabet='([")] maysix9$4-2', max_size=12))
+def test_quoted_text_comes_back_and_grows(quoting, text):
+    (ids,) = quoting.encode([text])
+    grown = [quoting.prefix(ids[:end]) for end in range(len(ids) + 1)]
+    assert all(after.startswith(before) for before, after in itertools.pairwise(grown))
+    assert grown[-1] == quoting.decode([ids])[0] == text
+
+
 def test_words_without_a_piece_are_unknown():
     assert UNK in trained(units="word").source.encode(["zebra"])[0]
 
