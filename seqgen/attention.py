@@ -35,9 +35,16 @@ class Attention(nn.Module):
         """[B, Q, S]; `queries` [B, Q, H] are decoder steps or the hypotheses of a beam."""
         return queries @ keys.transpose(1, 2)
 
-    def forward(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """The contexts [B, Q, D] and the weights [B, Q, S] that made them."""
+    def forward(
+        self, queries: Tensor, memory: Memory, bonus: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The contexts [B, Q, D] and the weights [B, Q, S] that made them.
+
+        `bonus` [B, Q, S] is added to the scores.
+        """
         scores = self.scores(queries, memory.keys)
+        if bonus is not None:
+            scores = scores + bonus
         weights = scores.masked_fill(~memory.mask[:, None], float("-inf")).softmax(-1)
         return weights @ memory.states, weights
 

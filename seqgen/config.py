@@ -90,6 +90,9 @@ class ModelConfig(Section):
     copy: bool = setting(
         False, "choose between writing a token and copying one that attention is on"
     )
+    follow: bool = setting(
+        False, "attend more to what stands behind the source piece that was written last"
+    )
     residual: bool = setting(False, "add each layer's input to its output, from the second on")
     dropout: float = setting(
         0.2, "dropout on embeddings, between layers and before the output", minimum=0, maximum=0.95

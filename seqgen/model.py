@@ -24,7 +24,7 @@ from seqgen.recurrent import (
     whole,
 )
 from seqgen.sampling import GOLD, Forcing, mixed_inputs
-from seqgen.vocabulary import PAD
+from seqgen.vocabulary import BOS, PAD
 
 
 class Forced(NamedTuple):
@@ -108,6 +108,9 @@ class Decoder(nn.Module):
         # Whether to write a token or to copy one: after See, Liu and Manning (2017), equation 8,
         # out of the readout.
         self.gate = nn.Linear(readout, 1) if config.copy else None
+        # How much more a state is attended to whose predecessor is what was written last: after
+        # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
+        self.follow = nn.Linear(hidden, 1) if config.follow else None
         self.dropout = nn.Dropout(config.dropout)
         self.residual = config.residual
 
@@ -120,7 +123,7 @@ class Decoder(nn.Module):
             embedded(self.embedding, self.dropout, inputs), _layer(state, 0)
         )
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
-        contexts, weights = self.attention(queries, memory)
+        contexts, weights = self.attention(queries, memory, self._bonus(inputs, queries, memory))
         context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
         for number, layer in enumerate(self.layers[1:], start=1):
@@ -131,6 +134,16 @@ class Decoder(nn.Module):
         readouts = torch.tanh(self.readout(torch.cat([hidden, context], dim=-1)))
         state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
         return self.dropout(readouts), state, weights
+
+    def _bonus(self, inputs: Tensor, queries: Tensor, memory: Memory) -> Tensor | None:
+        """What is added to the scores of attention [B, N / B * T, S], if anything."""
+        if self.follow is None:
+            return None
+        # Before the first piece of a source stands what a target begins with.
+        before = functional.pad(memory.ids[:, :-1], (1, 0), value=BOS)
+        follows = inputs.reshape(len(before), -1, 1) == before[:, None]
+        bonus: Tensor = follows * self.follow(queries)
+        return bonus
 
 
 class Seq2Seq(nn.Module):
@@ -225,9 +238,10 @@ def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -
             f"model.tie = 'all' shares one embedding, but the vocabularies have "
             f"{source_vocabulary} and {target_vocabulary} pieces; tokenizer.joint makes them one"
         )
-    if config.copy and source_vocabulary != target_vocabulary:
+    if (config.copy or config.follow) and source_vocabulary != target_vocabulary:
+        name = "model.copy copies" if config.copy else "model.follow compares"
         raise ConfigError(
-            f"model.copy copies pieces, but the vocabularies have {source_vocabulary} and "
+            f"{name} pieces, but the vocabularies have {source_vocabulary} and "
             f"{target_vocabulary} of their own; tokenizer.joint makes them one"
         )
     model = Seq2Seq(
@@ -258,6 +272,9 @@ def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
             tied = config.tie == "all" or (config.tie == "target" and module is not source)
             nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim) if tied else 1.0)
             nn.init.zeros_(module.weight[PAD])
+    if model.decoder.follow is not None:
+        nn.init.zeros_(model.decoder.follow.weight)
+        nn.init.ones_(model.decoder.follow.bias)
 
 
 def _layer(state: State, number: int) -> State:

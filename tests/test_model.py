@@ -28,9 +28,11 @@ EVERY = [
 
 def network(cell="gru", attention="general", layers=1, **values):
     torch.manual_seed(3)
-    settings = {"hidden": 10, "embedding": 7, "dropout": 0.0, "residual": layers > 1, **values}
+    copy = values.get("copy", False)  # what copies follows as well, unless it is told not to
+    settings = {"hidden": 10, "embedding": 7, "dropout": 0.0, "residual": layers > 1,
+                "follow": copy, **values}  # fmt: skip
     config = ModelConfig(cell=cell, attention=attention, layers=layers, **settings)
-    targets = SOURCES if config.tie == "all" or config.copy else TARGETS
+    targets = SOURCES if config.tie == "all" or config.copy or config.follow else TARGETS
     model = build(config, SOURCES, targets).double()
     # Far from symmetric, so that an equality cannot hold because all is near zero.
     for weight in model.parameters():
@@ -172,7 +174,28 @@ def test_bf16_on_the_cpu_gives_nearly_the_same_loss_and_a_gradient(cell, copy):
     assert all(weight.grad is not None for weight in model.parameters())
 
 
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_attention_follows_what_was_written_last(attention):
+    model = network("gru", attention, follow=True).requires_grad_(False)
+    source, lengths = padded([[8, 5, 8, 6, EOS], [7, EOS]])
+    target, _ = padded([[BOS, 8, 5, EOS], [BOS, 9, 7, EOS]])
+    given = Batch(source, lengths, target, 6)
+    # Where the piece before is the one written last, or the beginning.
+    behind = torch.zeros(2, 3, 5, dtype=torch.bool)
+    behind[0, 0, 0] = behind[0, 1, 1] = behind[0, 1, 3] = behind[0, 2, 2] = True
+    behind[1, 0, 0] = behind[1, 2, 1] = True
+    memory, state = model.encode(given.source, given.source_lengths)
+    states, _ = model.decoder.layers[0](model.decoder.embedding(target[:, :-1]), state)
+    follow = model.decoder.follow
+    plain = model.decoder.attention.scores(states, memory.keys)
+    scores = plain + behind * (states @ follow.weight[0] + follow.bias)[..., None]
+    expected = scores.masked_fill(source[:, None] == PAD, -torch.inf).softmax(-1)
+    torch.testing.assert_close(model.forced(given).weights, expected)
+
+
 def test_only_shared_pieces_can_be_copied():
+    with pytest.raises(ConfigError, match=r"model\.follow compares pieces, .* have 19 and 23 of"):
+        build(ModelConfig(follow=True), SOURCES, TARGETS)
     with pytest.raises(ConfigError, match=r"copies pieces, .* have 19 and 23 of their own; token"):
         build(ModelConfig(copy=True), SOURCES, TARGETS)
 

@@ -358,7 +358,8 @@ def test_every_optimizer_resumes_to_the_bit(optimizer, data, tmp_path):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_every_cell_resumes_to_the_bit(cell, data, tmp_path):
-    config = toy.config(data, model__cell=cell, model__copy=cell != "rnn", train__max_steps=5,
+    config = toy.config(data, model__cell=cell, model__copy=cell != "rnn",
+                        model__follow=cell != "rnn", train__max_steps=5,
                         train__batch_growth=1.5)  # fmt: skip
     run(config, tmp_path / "one")
     run(config, tmp_path / "two", stop=_counting(2))
@@ -401,7 +402,7 @@ def test_every_metric_can_decide(metric, data, tmp_path):
 
 
 def test_an_unknown_device_is_an_error(data, tmp_path):
-    with pytest.raises(ConfigError, match=r"'gpu' names no device; it takes auto, cpu"):
+    with pytest.raises(ConfigError, match=r"'gpu' is none that there is; --device takes auto"):
         run(toy.config(data, train__device="gpu"), tmp_path / "run")
 
 
