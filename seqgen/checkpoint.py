@@ -67,7 +67,7 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -
         if wanted[name].shape != tensors[name].shape:
             raise ModelError(
                 f"{where}: {name} has the shape {list(tensors[name].shape)}, but "
-                f"config.json asks for {list(wanted[name].shape)}"
+                f"config.json asks for {list(wanted[name].shape)}; copy the whole folder again"
             )
         wanted[name].copy_(tensors[name])
 
@@ -124,7 +124,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path}: is missing; training writes it at the first validation"
         ) from None
     except (OSError, SafetensorError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as weights: {error}") from None
+        raise ModelError(
+            f"{path}: cannot be read as weights: {error}; copy the file again"
+        ) from None
 
 
 def save(

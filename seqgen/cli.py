@@ -1,6 +1,7 @@
 """The command `seqgen`: which command was meant, and what its failure says."""
 
 import difflib
+import errno
 import io
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 os.environ.setdefault("TYPER_USE_RICH", "0")
 # Threads that wait by spinning keep the cores from whom they wait for: beside one other process of
 # two threads, on two cores, training went 30 times slower. torch's OpenMP reads it when it loads.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 import typer
 from typer.main import get_command
@@ -24,6 +25,14 @@ from seqgen.signals import exit_on_termination
 from seqgen.terminal import note
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+REMEDIES = {
+    errno.ENOSPC: "make room, or write elsewhere",
+    errno.EDQUOT: "make room, or write elsewhere",
+    errno.EEXIST: "is no folder; name another",
+    errno.ENOTDIR: "name another folder",
+    errno.EACCES: "name another place, or change its rights",
+    errno.EROFS: "name another place",
+}
 
 # Name, function, the sections of the configuration that its options come from.
 TRAINING = ("data", "tokenizer", "model", "sampling", "train", "decode")
@@ -109,7 +118,8 @@ def explain(error: Exception, words: Sequence[str]) -> tuple[int, str]:
         return FAILURE, f"{name} is not installed; 'pip install {package}' would do"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return FAILURE, f"{where}{error.strerror or error}"
+        advice = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""
+        return FAILURE, f"{where}{error.strerror or error}{advice}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return FAILURE, ("out of memory; smaller batches would do: "
                          "--batch-tokens N for training, --batch-size N otherwise")  # fmt: skip
@@ -158,16 +168,32 @@ def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
         return message
     if hasattr(error, "possibilities"):  # an option that does not exist
         option = str(getattr(error, "option_name", ""))
-        near = difflib.get_close_matches(option, error.possibilities or (), n=1)
-        if near:
-            return f"{message}; did you mean {near[0]}?"
+        near = _nearest(option, _option_names(error))
         # `seqgen translate "-5 degrees"` looks like an option.
-        text = next((word for word in words if word.startswith(option)), "-")
-        if command in ("translate", "score") and not re.fullmatch("--[a-z-]+", text):
+        first = next((n for n, word in enumerate(words) if word.startswith(option)), len(words))
+        looks = re.fullmatch("--[a-z-]+=?.*", " ".join(words[first : first + 1]))
+        if command in ("translate", "score") and not looks:
             return (f"{message}; a text that starts with - goes after --: "
-                    f"seqgen {command} -- {shlex.quote(text)}")  # fmt: skip
+                    f"seqgen {command} -- {shlex.join(words[first:])}")  # fmt: skip
+        if near:
+            return f"{message}; did you mean {near}?"
     page = f"seqgen {command} --help" if command in COMMANDS else "seqgen --help"
     return f"{message}; {page} lists what there is"
+
+
+def _option_names(error: typer.TyperException) -> list[str]:
+    """The options of the command that an error is about."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    options = (name for item in getattr(command, "params", ()) for name in item.opts)
+    return [name for name in options if name.startswith("--")]
+
+
+def _nearest(option: str, names: list[str]) -> str:
+    """The name that was meant, if any comes near; `--beem` is near the first of `--beam-size`."""
+    starts = {f"--{name.split('-')[2]}": name for name in names}
+    if near := difflib.get_close_matches(option, starts, n=1, cutoff=0.8):
+        return starts[near[0]]
+    return next(iter(difflib.get_close_matches(option, names, n=1)), "")
 
 
 def _use_utf8() -> None:

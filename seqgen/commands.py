@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen import texts
-from seqgen.config import Config, DataConfig
+from seqgen.config import Config, DataConfig, DecodeConfig
 from seqgen.configfiles import to_toml
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.flags import Values, resolve
@@ -34,6 +34,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, wi
 
 # Lines read ahead of the results, in batches: sorting by length needs some to sort.
 READ_AHEAD = 16
+CUT = "{:,} of {:,} outputs were cut at the length limit; --max-length N sets another"
+# Settings that name the data: where one is given, those of the model's run do not count.
+NAMING = ("data.dataset", "data.train_file", "data.validation_file", "data.test_file")
 
 
 def train(
@@ -111,22 +114,25 @@ def translate(
     """
     asked = not text and not input_file and is_terminal(sys.stdin)
     sources = _prompt() if asked else texts.read_sources(text or [], input_file)
-    resolve(given)  # a bad value is said before the model is loaded
+    # What is wrong with the words is said before the model is loaded.
+    resolve(given)
+    _check_search(given)
+    picture = _picture(attention)
     translator = _load(model, device)
     decode = resolve(given, base=translator.config).decode
     form = "json" if as_json else "nbest" if decode.nbest > 1 else "plain"
-    first: tuple[str, str] | None = None
+    first = ""
     number = cut = 0
     for group in texts.groups(sources, 1 if asked else READ_AHEAD * decode.batch_size):
         for source, found in zip(group, translator.hypotheses(group, decode), strict=True):
-            texts.write_hypotheses(number, source, found, form)
-            first = first or ((source, found[0].text) if found[0].text else None)
+            texts.write_hypotheses(number, source, found, form, decode.nbest)
+            first = first or (source if found[0].text else "")
             number, cut = number + 1, cut + found[0].cut
         sys.stdout.flush()
     if cut:
-        note(f"{cut} of {number} outputs were cut at the length limit; --max-length N sets another")
-    if attention:
-        _draw(translator, first, Path(attention))
+        note(CUT.format(cut, number))
+    if picture is not None:
+        _draw(translator, first, decode, picture)
 
 
 def evaluate(
@@ -146,6 +152,8 @@ def evaluate(
     if split not in ("train", "validation", "test"):
         raise UsageError(f"--split is train, validation or test; got {split!r}")
     resolve(given)
+    _check_search(given)
+    folder = _writable(output_dir, model)
     translator = _load(model, device)
     resolved = resolve(given, base=_other_data(translator.config, given))
     from seqgen import evaluation
@@ -160,7 +168,8 @@ def evaluate(
     report = evaluation.evaluate(translator, pairs, resolved.decode, resolved.data.group)
     for line in report.lines():
         write_result(line)
-    folder = _writable(output_dir, model)
+    if report.cut:
+        note(CUT.format(report.cut, report.sources))
     if folder is not None:
         evaluation.write(report, folder)
         note(f"predictions and scores are in {folder}")
@@ -181,6 +190,8 @@ def score(
 
     Pairs are two arguments, two files, or lines "source, tab, target" of a file or stdin.
     """
+    if is_terminal(sys.stdin) and not (pair or input_file or source_file or target_file):
+        note("reads pairs, a source, a tab and a target a line; Ctrl-D ends")
     pairs = texts.read_pairs(pair or [], input_file, (source_file, target_file))
     translator = _load(model, device)
     for group in texts.groups(pairs, READ_AHEAD * translator.config.decode.batch_size):
@@ -192,9 +203,12 @@ def score(
 
 def demo(
     model: Model = "",
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="[127.0.0.1]")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", show_default=False, help="[127.0.0.1]")
+    ] = "127.0.0.1",
     port: Annotated[
-        str, typer.Option(metavar="NUMBER", help="[7860], or the next free one")
+        str,
+        typer.Option(metavar="NUMBER", show_default=False, help="[7860], or the next free one"),
     ] = "7860",
     share: Annotated[bool, typer.Option("--share", help="open a public link")] = False,
 ) -> None:
@@ -228,8 +242,8 @@ def _load(model: str, device: str) -> "Translator":
 
 
 def _other_data(config: Config, given: Values) -> Config:
-    """The run's configuration; where another dataset is named, nothing of the old but columns."""
-    if "data.dataset" not in given:
+    """The run's configuration; where other data are named, nothing of the old but columns."""
+    if not any(given.get(name) for name in NAMING):
         return config
     data = config.data
     return replace(config, data=DataConfig(source=data.source, target=data.target))
@@ -241,6 +255,12 @@ def _writable(output_dir: str, model: str) -> Path | None:
 
     folder = Path(output_dir) if output_dir else find_model(model)
     if isinstance(folder, Path) and not is_shipped(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SeqgenError(
+                f"{folder}: cannot be made a folder: {error.strerror}; --output-dir names another"
+            ) from None
         return folder
     note("predictions and scores are not written; --output-dir FOLDER says where to")
     return None
@@ -257,10 +277,34 @@ def _prompt() -> Iterator[str]:
         yield from read_lines([line])
 
 
-def _draw(translator: "Translator", first: tuple[str, str] | None, path: Path) -> None:
-    if first is None:
+def _check_search(given: Values) -> None:
+    """Options of one way of searching are no options of another."""
+    drawing = ("decode.temperature", "decode.top_k", "decode.top_p", "decode.sample_seed")
+    flags = {name: "--" + name.partition(".")[2].replace("_", "-") for name in given}
+    if given.get("decode.sample"):
+        if "decode.beam_size" in given:
+            raise UsageError("--sample draws and --beam-size searches; give one of the two")
+    elif found := next((name for name in drawing if name in given), ""):
+        raise UsageError(f"{flags[found]} is for drawing; --sample draws")
+
+
+def _picture(name: str) -> Path | None:
+    """Where a picture goes; says now, not after the work, that it cannot."""
+    if not name:
+        return None
+    from seqgen.pictures import check_path
+
+    check_path(Path(name))
+    return Path(name)
+
+
+def _draw(translator: "Translator", first: str, decode: DecodeConfig, path: Path) -> None:
+    if not first:
         raise UsageError("--attention draws the first text that is not blank; there was none")
     from seqgen.pictures import attention_picture
 
-    attention_picture(translator.alignment(*first), path)
+    # Of a text that is split, the first part: the model looked at no more at a time.
+    part = next(part for part in translator.parts(first, decode) if part.strip())
+    ((found, *_),) = translator.hypotheses([part], decode)
+    attention_picture(translator.alignment(part, found.text), path)
     note(f"attention of the first text: {printable(str(path))}")

@@ -252,7 +252,7 @@ class DecodeConfig(Section):
         64, "sentences decoded at a time", minimum=1, flags=("--per-device-eval-batch-size",)
     )
     max_input: int = setting(
-        1000, "longer inputs, in tokens, are split at sentence ends", minimum=1
+        1000, "inputs of more tokens are split, at sentence ends if they have any", minimum=1
     )
 
     def __post_init__(self) -> None:
@@ -260,7 +260,7 @@ class DecodeConfig(Section):
         if self.nbest > self.beam_size and not self.sample:
             raise ConfigError(
                 f"decode.nbest is {self.nbest} but decode.beam_size is {self.beam_size}; "
-                f"a beam of {self.nbest} or more has that many hypotheses"
+                f"--beam-size {self.nbest} or more finds that many, and so does --sample"
             )
 
 
@@ -273,6 +273,8 @@ class Facts(Section):
     target_column: str = setting("", "target column found")
     source_vocabulary: int = setting(0, "pieces of the source side", minimum=0, maximum=10**7)
     target_vocabulary: int = setting(0, "pieces of the target side", minimum=0, maximum=10**7)
+    longest_source: int = setting(0, "tokens of the longest source; 0: unknown", minimum=0)
+    sentences: int = setting(0, "sentences that a source has at most; 0: unknown", minimum=0)
     length_slope: float = setting(
         1.0, "output limit: slope over source tokens", minimum=0, maximum=1e6
     )

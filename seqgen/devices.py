@@ -16,7 +16,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(
-            f"train.device = {name!r} names no device; it takes auto, cpu, cuda or cuda:N"
+            f"device {name!r} is none that there is; --device takes auto, cpu, cuda or cuda:N"
         ) from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(

@@ -14,15 +14,24 @@ if TYPE_CHECKING:
 FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Arial Unicode MS")
 
 
+def check_path(path: Path) -> None:
+    """Refuse a picture that could not be written."""
+    from matplotlib.figure import Figure
+
+    known = sorted(Figure().canvas.get_supported_filetypes())
+    if path.suffix.lstrip(".").lower() not in known:
+        raise UsageError(f"{path}: pictures end in {', '.join('.' + kind for kind in known)}")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: {path.parent} is no folder; make it, or name another")
+
+
 def attention_picture(alignment: "Alignment", path: Path) -> None:
     """Write the attention matrix, target pieces down and source pieces across, to `path`."""
     import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.font_manager import get_font_names
 
-    known = sorted(Figure().canvas.get_supported_filetypes())
-    if path.suffix.lstrip(".").lower() not in known:
-        raise UsageError(f"{path}: pictures end in {', '.join('.' + kind for kind in known)}")
+    check_path(path)
     rows, columns = len(alignment.target), len(alignment.source)
     size = (min(2 + 0.35 * columns, 60), min(1.5 + 0.35 * rows, 60))
     fonts = [name for name in FONTS if name in get_font_names()] or ["sans-serif"]

@@ -18,12 +18,14 @@ from seqgen.batching import Encoded, Integers, Side
 from seqgen.config import Config, Facts, TokenizerConfig
 from seqgen.corpus import Corpus, Split, read_corpus
 from seqgen.errors import DataError, ModelError
+from seqgen.segments import split_sentences
 from seqgen.signals import Pause, never
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
 CHUNK = 5_000  # pairs encoded at a time, and between two looks at whether to stop
 EXAMPLES = 6
+LOOKED_AT = 10_000  # sources whose sentences are counted
 
 Entry = TypeVar("Entry")
 
@@ -233,6 +235,7 @@ def _key(*values: object) -> str:
 def _facts(corpus: Corpus, train: Encoded, tokenizers: Tokenizers, fingerprint: str) -> Facts:
     source, target = train.source.lengths, train.target.lengths
     slope = float(target.sum() / source.sum())
+    assert corpus.train is not None
     assert corpus.validation is not None
     texts = dict.fromkeys(pair[0] for pair in itertools.islice(corpus.validation, 50))
     shown = sorted(texts, key=len)[:: max(1, len(texts) // EXAMPLES)][:EXAMPLES]
@@ -243,6 +246,8 @@ def _facts(corpus: Corpus, train: Encoded, tokenizers: Tokenizers, fingerprint: 
         target_column=corpus.target,
         source_vocabulary=tokenizers.source.size,
         target_vocabulary=tokenizers.target.size,
+        longest_source=int(source.max()),
+        sentences=_sentences(corpus.train),
         length_slope=slope,
         # Every training target fits under slope x source + excess.
         length_excess=float((target - slope * source).max()),
@@ -250,6 +255,12 @@ def _facts(corpus: Corpus, train: Encoded, tokenizers: Tokenizers, fingerprint: 
         tokenizer_sha256=tokenizers.sha256,
         examples=json.dumps(shown, ensure_ascii=False),
     )
+
+
+def _sentences(train: Split) -> int:
+    """How many sentences 99 of 100 sources have at most."""
+    counts = [len(split_sentences(pair[0])) for pair in itertools.islice(train, LOOKED_AT)]
+    return int(numpy.percentile(counts, 99, method="lower"))
 
 
 def _found(
@@ -265,7 +276,8 @@ def _found(
     lines += [f"            {note}" for note in corpus.notes]
     if any(long):
         lines += [
-            f"            dropped as too long: {long[0]:,} of train, {long[1]:,} of validation"
+            f"            dropped as too long, or as no token at all: {long[0]:,} of train, "
+            f"{long[1]:,} of validation"
         ]
     for name, side in (("source", train.source), ("target", train.target)):
         middle, most, longest = numpy.percentile(side.lengths, [50, 95, 100])

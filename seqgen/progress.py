@@ -13,7 +13,16 @@ Samples = Sequence[tuple[str, str, str]]  # source, reference, hypothesis
 
 # What a model reaches when fed the reference; the other scores it reaches on its own.
 TEACHER_FORCED = ("loss", "perplexity", "accuracy")
-NOT_SCORES = ("step", "epoch", "best", "validation", "seconds", "learning_rate", *TEACHER_FORCED)
+NOT_SCORES = (
+    "step",
+    "epoch",
+    "best",
+    "validation",
+    "seconds",
+    "learning_rate",
+    "decoded",
+    *TEACHER_FORCED,
+)
 
 
 class Reporter(Protocol):
@@ -118,7 +127,8 @@ def validation_lines(record: Mapping[str, float], samples: Samples) -> list[str]
     forced = [_figure(name, record[name]) for name in TEACHER_FORCED if name in record]
     free = [_figure(name, value) for name, value in record.items() if name not in NOT_SCORES]
     lines += [f"  teacher-forced  {'  '.join(forced)}"] if forced else []
-    lines += [f"  free-running    {'  '.join(free)}"] if free else []
+    over = f"  over {record['decoded']:,.0f} pairs" if "decoded" in record else ""
+    lines += [f"  free-running    {'  '.join(free)}{over}"] if free else []
     for sample in samples:
         texts = zip(("source", "reference", "hypothesis"), sample, strict=True)
         lines += [f"    {name:<10}  {one_line(text)}" for name, text in texts]

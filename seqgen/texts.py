@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from seqgen.translator import Hypothesis
 
 Item = TypeVar("Item")
+LONGEST = 100_000  # characters of a text; a longer one is no text that anyone would read
 
 
 def read_sources(arguments: Sequence[str], file: str) -> Iterator[str]:
@@ -23,8 +24,8 @@ def read_sources(arguments: Sequence[str], file: str) -> Iterator[str]:
     if "-" in arguments and len(arguments) > 1:
         raise UsageError("'-' reads stdin and stands alone; put other texts into a file")
     if arguments and arguments[0] != "-":
-        return iter([argument_text(argument) for argument in arguments])
-    return read_file(file or "-")
+        return _short(iter(map(argument_text, arguments)), "argument")
+    return _short(read_file(file or "-"), file if file not in ("", "-") else "stdin")
 
 
 def read_pairs(arguments: Sequence[str], file: str, two: tuple[str, str]) -> Iterator[list[str]]:
@@ -61,11 +62,16 @@ def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield group
 
 
-def write_hypotheses(number: int, source: str, found: "Sequence[Hypothesis]", form: str) -> None:
-    """Print what was found for the text `number` as `plain`, `nbest` or `json` lines."""
+def write_hypotheses(
+    number: int, source: str, found: "Sequence[Hypothesis]", form: str, nbest: int = 1
+) -> None:
+    """Print what was found for the text `number` as `plain`, `nbest` or `json` lines.
+
+    What a JSON line holds depends on `nbest`, how many were asked for, and not on the text.
+    """
     if form == "json":
         entries = [_entry(hypothesis) for hypothesis in found]
-        rest = entries[0] if len(entries) == 1 else {"hypotheses": entries}
+        rest = entries[0] if nbest == 1 else {"hypotheses": entries}
         write_result(json.dumps({"source": source, **rest}, ensure_ascii=False))
     elif form == "nbest":
         for hypothesis in found:
@@ -96,6 +102,20 @@ def _entry(hypothesis: "Hypothesis") -> dict[str, Any]:
     }
 
 
+def _short(sources: Iterator[str], where: str) -> Iterator[str]:
+    for number, source in enumerate(sources, 1):
+        yield _checked(source, f"{where}:{number}")
+
+
+def _checked(text: str, where: str) -> str:
+    if len(text) > LONGEST:
+        raise DataError(
+            f"{where}: has {len(text):,} characters, more than the {LONGEST:,} of a text; "
+            f"put its sentences on lines of their own"
+        )
+    return text
+
+
 def _closing(file: Any) -> Iterator[str]:
     with file:
         yield from read_lines(file)
@@ -108,7 +128,7 @@ def _columns(name: str) -> Iterator[list[str]]:
             where = "stdin" if name == "-" else name
             raise DataError(f"{where}:{number}: needs a source, a tab and a target; "
                             f"has {len(columns)} columns")  # fmt: skip
-        yield columns
+        yield [_checked(text, f"{name}:{number}") for text in columns]
 
 
 def _parallel(source_file: str, target_file: str) -> Iterator[list[str]]:
@@ -118,4 +138,7 @@ def _parallel(source_file: str, target_file: str) -> Iterator[list[str]]:
             short = source_file if source is None else target_file
             raise DataError(f"{short}:{number}: has no line to match the other file; "
                             "both must have as many lines")  # fmt: skip
-        yield [source, target]
+        yield [
+            _checked(source, f"{source_file}:{number}"),
+            _checked(target, f"{target_file}:{number}"),
+        ]

@@ -192,7 +192,7 @@ class Training:
     def _validate(self) -> None:
         """Scores on the dev data; the best model so far is kept, and plateaus lower the rate."""
         settings, progress = self.config.train, self.progress
-        seen = Validation({settings.metric: math.nan}, [])
+        seen = Validation({settings.metric: math.nan}, [], 0)
         started = time.perf_counter()
         if not distributed.rank():
             seen = self._scores()
@@ -218,6 +218,7 @@ class Training:
             "validation": True,
             "best": improved,
             "learning_rate": self._rate(),
+            "decoded": seen.decoded,
             **seen.scores,
         }
         self.journal.write({**record, "samples": seen.samples})

@@ -22,6 +22,7 @@ from seqgen.signals import Pause, never
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
+LONGER = 2  # times the longest source of training, what is longer is cut
 SLACK = 10  # tokens that an output may have beyond what training has seen for its source length
 
 
@@ -97,7 +98,7 @@ class Translator:
         """The best output for each text, in their order; a blank text gives an empty one."""
         settings = settings or self.config.decode
         if beam_size is not None:
-            settings = replace(settings, beam_size=beam_size, nbest=min(settings.nbest, beam_size))
+            settings = replace(settings, beam_size=beam_size, nbest=1)
         return [found[0].text for found in self.hypotheses(texts, settings)]
 
     def hypotheses(
@@ -108,14 +109,12 @@ class Translator:
     ) -> list[list[Hypothesis]]:
         """At most `settings.nbest` outputs for each text, best first.
 
-        A text longer than `settings.max_input` tokens is split at sentence ends, and its one
-        output is put together from those of its parts. `pause` is called before every step of
-        a search; what it raises ends it.
+        The one output of a text that `parts` splits is put together from those of its parts.
+        `pause` is called before every step of a search; what it raises ends it.
         """
-        if isinstance(texts, str):
-            raise TypeError("texts is one string; give a list of texts")
+        _check_texts(texts)
         settings = settings or self.config.decode
-        parts = [segments(text, settings.max_input, self.tokenizers.source) for text in texts]
+        parts = [self.parts(text, settings) for text in texts]
         flat = self._hypotheses([part for split in parts for part in split], settings, pause)
         found = iter(flat)
         return [_joined(list(itertools.islice(found, len(split)))) for split in parts]
@@ -131,14 +130,27 @@ class Translator:
             return
         parts: list[str] = []
         shown = None
-        for part in segments(text, settings.max_input, self.tokenizers.source):
+        for part in self.parts(text, settings):
             parts.append("")
             for parts[-1] in self._stream(part, settings):
                 if shown != (shown := " ".join(parts)):
                     yield shown
 
+    def parts(self, text: str, settings: DecodeConfig | None = None) -> list[str]:
+        """What of `text` is translated at a time: no more sentences than training has seen.
+
+        A single sentence is taken whole, up to twice the tokens of the longest source of training
+        and up to `settings.max_input`.
+        """
+        facts, settings = self.config.facts, settings or self.config.decode
+        limit = min(settings.max_input, LONGER * facts.longest_source or settings.max_input)
+        source = self.tokenizers.source
+        return segments(text, source, limit, facts.sentences, facts.longest_source)
+
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[Hypothesis]:
         """What the model thinks of given outputs."""
+        _check_texts(sources)
+        _check_texts(targets)
         found = []
         size = self.config.decode.batch_size
         for first in range(0, len(sources), size):
@@ -229,6 +241,14 @@ class Translator:
         rows = [[BOS, *row, EOS] for row in self.tokenizers.target.encode(targets)]
         tokens = sum(len(row) - 1 for row in rows)
         return Batch(source, lengths, padded(rows)[0], tokens).to(device_of(self.model))
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise TypeError("texts is one string; give a list of texts")
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"texts[{number}] is {text!r}, not a string")
 
 
 def _nothing() -> Hypothesis:

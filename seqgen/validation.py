@@ -20,6 +20,7 @@ class Validation(NamedTuple):
 
     scores: dict[str, float]
     samples: list[tuple[str, str, str]]  # source, reference, hypothesis
+    decoded: int  # pairs that the free-running scores are of
 
 
 def validate(translator: Translator, data: Prepared, decoded: int, budget: Budget) -> Validation:
@@ -39,7 +40,7 @@ def validate(translator: Translator, data: Prepared, decoded: int, budget: Budge
     hypotheses = translator.translate(sources, beam_size=1)
     for name, metric in METRICS.items():
         scores[name] = metric.score(hypotheses, references)
-    return Validation(scores, _samples(pairs, hypotheses))
+    return Validation(scores, _samples(pairs, hypotheses), len(pairs))
 
 
 def better(name: str, value: float, best: float | None) -> bool:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import tracemalloc
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgen import __version__, commands, flags, recipes, runs
+from seqgen import __version__, commands, flags, recipes, runs, texts
 from seqgen.cli import COMMANDS, TRAINING, asked, explain, main
 from seqgen.config import Config, DataConfig, options
 from seqgen.configfiles import read_config, to_json
@@ -67,6 +68,9 @@ class Copying:
         return Hypothesis(
             text, -0.5 - rank, -0.25 - rank, [text, "</s>"], [-0.5, 0.0 - rank], len(text) > 99
         )
+
+    def parts(self, text, decode):
+        return [text[:4], text[4:]]
 
     def alignment(self, source, target):
         return SimpleNamespace(source=[source], target=[target], weights=[[1.0]])
@@ -230,6 +234,16 @@ FAILURES = [
     (["trian"], 2, r"no such command 'trian'\. Did you mean 'train'\?"),
     (["train", "--hiden", "3"], 2, r"no such option: --hiden; did you mean --hidden\?"),
     (["config", "--what"], 2, r"no such option: --what; seqgen config --help lists what there is"),
+    (["translate", "--beem", "3"], 2, r"no such option: --beem; did you mean --beam-size\?"),
+    (["score", "-5", "a b"], 2,
+     r"no such option: -5; a text that starts with - goes after --: seqgen score -- -5 'a b'"),
+    (["translate", "--nbest", "3", "a"], 2,
+     r"command line: decode\.nbest is 3 but .* is 1; --beam-size 3 or more finds that many, .*"),
+    (["translate", "--top-k", "3", "a"], 2, r"--top-k is for drawing; --sample draws"),
+    (["evaluate", "--sample", "--beam-size", "3"], 2,
+     r"--sample draws and --beam-size searches; give one of the two"),
+    (["translate", "--attention", "no/x.png", "a"], 2, r"no/x\.png: no is no folder; make it, .*"),
+    (["translate", "--attention", "x.foo", "a"], 2, r"x\.foo: pictures end in .*\.png.*"),
     (["--what"], 2, r"no such option: --what; seqgen --help lists what there is"),
     (["config", "--hidden", "x"], 2, r"--hidden takes a whole number; got 'x'"),
     (["config", "--dropout", "x"], 2, r"--dropout takes a number; got 'x'"),
@@ -275,7 +289,10 @@ def test_a_process_fails_in_the_same_way(words):
         (UsageError("wrong"), 2, "wrong"),
         (ModelError("damaged"), 1, "damaged"),
         (FileNotFoundError(2, "No such file", "a/b"), 1, "a/b: No such file"),
-        (OSError(28, "No space left on device"), 1, "No space left on device"),
+        (OSError(28, "No space left on device"), 1,
+         "No space left on device; make room, or write elsewhere"),
+        (NotADirectoryError(20, "Not a directory", "a/b"), 1,
+         "a/b: Not a directory; name another folder"),
         (MemoryError(), 1, "out of memory; smaller batches would do: --batch-tokens N "
                            "for training, --batch-size N otherwise"),
         (ModuleNotFoundError("x", name="gradio.blocks"), 1,
@@ -491,6 +508,27 @@ def test_json_has_scores_per_output_and_per_token(run, copying):
     }  # fmt: skip
 
 
+def test_a_text_too_long_to_be_one_is_refused_with_its_length(run, copying, elsewhere):
+    (elsewhere / "long").write_bytes(b"short\n" + b"x" * 10_000_000 + b"\n")
+    tracemalloc.start()
+    ran = run("translate", "--input-file", "long")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert ran.code == 1
+    assert "seqgen: long:2: has 10,000,000 characters, more than the 100,000 of a text" in ran.err
+    assert peak < 100e6
+    two = ("--source-file", "long", "--target-file", "long")
+    assert "long:2: has 10,000,000 characters" in run("score", *two).err
+    (elsewhere / "pairs").write_bytes(b"a\tb\nc\t" + b"x" * 100_001)
+    assert "pairs:2: has 100,001 characters" in run("score", "--input-file", "pairs").err
+
+
+def test_json_of_an_nbest_list_has_the_same_form_for_every_text(capsys):
+    for found in ([Copying().of("a", 0)], [Copying().of("a", 0), Copying().of("b", 1)]):
+        texts.write_hypotheses(0, "a", found, "json", 2)
+        assert list(json.loads(capsys.readouterr().out)) == ["source", "hypotheses"]
+
+
 def test_json_of_an_nbest_list_has_all_hypotheses(run, copying):
     shown = run("translate", "--json", "--nbest", "2", "--beam-size", "3", "a", "b").out
     entries = [json.loads(line) for line in shown.splitlines()]
@@ -526,6 +564,15 @@ def test_attention_of_the_first_text_that_is_not_blank_is_drawn(run, copying, el
     assert "there was none" in run("translate", "--attention", "a.png", "").err
 
 
+def test_attention_of_a_text_that_is_split_is_that_of_its_first_part(run, copying, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "seqgen.pictures.attention_picture", lambda alignment, path: drawn.append(alignment)
+    )
+    assert run("translate", "--attention", "a.png", "long text").code == 0
+    assert [one.source for one in drawn] == [["long"]]
+
+
 def test_a_prompt_answers_line_by_line(run, copying):
     copying("one\ntwo", terminal=True)
     ran = run("translate", "--model", "run")
@@ -544,6 +591,10 @@ def test_scores_of_pairs_come_a_line_each(run, copying, elsewhere):
     assert run("score", "ab", "x").out == "-2.5000\n"
     assert run("score", "--input-file", "p.tsv").out == "-2.5000\n-1.5000\n"
     assert run("score", "--source-file", "s", "--target-file", "t").out == "-2.5000\n-1.5000\n"
+    copying("ab\tx\n", terminal=True)
+    ran = run("score", "--model", "run")
+    assert (ran.code, ran.out) == (0, "-2.5000\n")
+    assert "reads pairs, a source, a tab and a target a line; Ctrl-D ends" in ran.err
     copying("ab\tx\n")
     assert json.loads(run("score", "--json").out)["target"] == "x"
 
@@ -575,7 +626,9 @@ def evaluated(copying, monkeypatch):
         return SimpleNamespace(name="toy", notes=("columns a -> b",), test=split, train=None)
 
     corpus.read_corpus = read_corpus
-    evaluation.evaluate = lambda *words: SimpleNamespace(lines=lambda: ["exact  50.0"], of=words)
+    evaluation.evaluate = lambda *words: SimpleNamespace(
+        lines=lambda: ["exact  50.0"], of=words, cut=3, sources=4000
+    )
     evaluation.write = lambda report, folder: setattr(calls, "written", (report.of, folder))
     monkeypatch.setitem(sys.modules, "seqgen.corpus", corpus)
     monkeypatch.setitem(sys.modules, "seqgen.evaluation", evaluation)
@@ -588,17 +641,21 @@ def test_evaluate_prints_the_report_and_writes_into_the_run(run, evaluated):
     ran = run("evaluate", "--model", "run", "--group", "class", "-b", "4")
     assert (ran.code, ran.out) == (0, "exact  50.0\n")
     assert "columns a -> b" in ran.err
+    assert "3 of 4,000 outputs were cut at the length limit; --max-length" in ran.err
     (_, split, decode, group), folder = evaluated.written
     assert (split.name, decode.beam_size, group, folder) == ("test", 4, "class", runs.RUNS / "run")
 
 
-def test_evaluate_on_another_dataset_keeps_only_the_columns_of_the_run(run, evaluated):
-    Copying.config = replace(Config(), data=DataConfig(dataset="old", source="a", train_file="f"))
+def test_evaluate_on_other_data_keeps_only_the_columns_of_the_run(run, evaluated):
+    data = DataConfig(dataset="old", source="a", train_file="f", group="class")
+    Copying.config = replace(Config(), data=data)
     run("evaluate", "--dataset", "new", "--output-dir", "out")
     assert evaluated.data == DataConfig(dataset="new", source="a")
     assert evaluated.written[1] == Path("out")
     run("evaluate", "--test-file", "g")
-    assert evaluated.data == DataConfig(dataset="old", source="a", train_file="f", test_file="g")
+    assert evaluated.data == DataConfig(source="a", test_file="g")
+    run("evaluate", "--split", "validation")
+    assert evaluated.data == data
 
 
 def test_evaluate_names_a_split_that_is_missing(run, evaluated):

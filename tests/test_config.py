@@ -43,7 +43,7 @@ def test_what_is_wrong_in_a_file_is_said_with_its_name(name, content, message, t
         (lambda: SamplingConfig(forcing_start=0.5, forcing_floor=0.6),
          r"forcing_floor is 0\.6, above sampling\.forcing_start 0\.5; the ratio can only fall$"),
         (lambda: DecodeConfig(nbest=3, beam_size=2),
-         r"nbest is 3 but decode\.beam_size is 2; a beam of 3 or more has that many hypotheses$"),
+         r"nbest is 3 but decode\.beam_size is 2; --beam-size 3 or more finds that many, and"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_each_other_are_refused(make, message):

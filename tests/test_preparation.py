@@ -200,7 +200,7 @@ def test_pairs_that_are_too_long_are_dropped_and_counted(data):
             for name, rows in pairs.items()}  # fmt: skip
     assert all(long.values())
     assert (
-        f"            dropped as too long: {long['train']} of train, "
+        f"            dropped as too long, or as no token at all: {long['train']} of train, "
         f"{long['validation']} of validation"
     ) in lines
     with pytest.raises(DataError, match=r"train\.tsv: every pair is longer than 1 source or"):

@@ -17,7 +17,7 @@ from seqgen import decoding, training
 from seqgen.config import DecodeConfig
 from seqgen.errors import ModelError
 from seqgen.progress import Silent
-from seqgen.segments import segments
+from seqgen.segments import segments, split_sentences
 from seqgen.translator import Translator
 
 TEXTS = [source for source, _ in toy.pairs(60, seed=9, longest=8)]
@@ -42,6 +42,7 @@ def untrained(request, tmp_path_factory):
     data = toy.write_pairs(path / "data")
     config = toy.config(data, tokenizer__units="bpe", tokenizer__joint=request.param == "gru",
                         model__cell=request.param, model__copy=request.param == "gru",
+                        model__follow=request.param == "gru",
                         model__layers=3, train__max_steps=3)  # fmt: skip
     training.train(config, path / "run", report=Silent())
     loaded = Translator.from_pretrained(path / "run", device="cpu")
@@ -173,9 +174,9 @@ def test_streamed_texts_are_prefixes_and_end_as_the_translation(translator):
             assert after.startswith(before)
         assert shown[-1] == translator.translate([text])[0]
     assert any(len(list(translator.stream(text))) > 2 for text in TEXTS)
-    for text, limit in [("a b c. d e f! g h a? b c", 6), ("a b", 1)]:
+    for text, limit in [("a b c. A e f! A h a? B c", 9), ("a b", 1)]:
         split = DecodeConfig(max_input=limit)  # a long text is streamed part after part
-        assert len(segments(text, limit, translator.tokenizers.source)) > 1
+        assert len(translator.parts(text, split)) > 1
         shown = list(translator.stream(text, split))
         assert all(after.startswith(before) for before, after in itertools.pairwise(shown))
         assert shown[-1] == translator.translate([text], settings=split)[0]
@@ -227,7 +228,7 @@ def test_saved_and_loaded_equals_itself(folder, translator, tmp_path):
         (lambda tensors: tensors.pop("bridge.project.bias"), r"lacks the tensor bridge\.pro"),
         (lambda tensors: tensors.update(extra=torch.ones(2)), r"has a tensor extra, which this"),
         (lambda tensors: tensors.update({"bridge.project.bias": torch.ones(3)}),
-         r"bridge\.project\.bias has the shape \[3\], but config\.json asks for \[128\]$"),
+         r"bridge\.project\.bias has the shape \[3\], but config\.json asks for \[128\]; copy"),
     ],
 )  # fmt: skip
 def test_weights_that_do_not_fit_are_named(damage, message, folder, tmp_path):
@@ -285,17 +286,59 @@ def test_the_coverage_penalty_is_its_formula(exact):
 
 def test_long_texts_are_split_where_sentences_end(translator):
     side = translator.tokenizers.source
-    text = "a b c. d e f! g h a? b c"
-    assert segments(text, 1000, side) == [text]
-    parts = segments(text, side.count("a b c. d e f!") + 1, side)
-    assert parts[0] == "a b c. d e f!"
-    assert " ".join(parts) == text
-    unbroken = segments("a" * 100, 30, side)
+    text = "a b c.  A e f! B h a? B c"
+    assert segments(text, side, 1000) == [text]
+    limit = side.count("a b c. A e f!") + 1
+    parts = segments(text, side, limit)
+    assert parts == ["a b c. A e f!", "B h a? B c"]
+    assert segments(text, side, limit, sentences=1) == ["a b c.", "A e f!", "B h a?", "B c"]
+    assert segments(text, side, 1000, longest=limit) == parts
+    unbroken = segments("a" * 100, side, 30)
     assert "".join(unbroken) == "a" * 100
-    assert all(side.count(part) <= 31 for part in unbroken)
-    found = translator.translate([text, "a"], settings=DecodeConfig(max_input=20))
-    assert found[0] == " ".join(translator.translate(segments(text, 20, side)))
+    assert all(side.count(part) <= 30 for part in unbroken)
+    words = segments("a bb cc " * 30, side, 20)
+    assert " ".join(words).split() == ("a bb cc " * 30).split()
+    assert all(side.count(part) <= 20 for part in words)
+    cut = DecodeConfig(max_input=20)
+    found = translator.translate([text, "a"], settings=cut)
+    assert found[0] == " ".join(translator.translate(segments(text, side, 20, sentences=1)))
     assert len(found) == 2
+
+
+def test_a_text_is_split_as_training_has_seen_texts(translator):
+    count = translator.tokenizers.source.count
+    longest = count("A b. C") + 1
+    facts = replace(translator.config.facts, longest_source=longest, sentences=2)
+    learned = Translator(
+        replace(translator.config, facts=facts), translator.tokenizers, translator.model
+    )
+    assert learned.parts("A b. C d. E f.") == ["A b.", "C d.", "E f."]
+    assert learned.parts("A b. C") == ["A b. C"]
+    assert max(map(count, learned.parts("ab " * 50))) <= 2 * longest
+    assert len(translator.parts("ab. Ba! Ca? D")) == 4  # the toy data hold single sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("It is late. We go.", 2),
+        ("It cost $5. He left! Who? She.", 4),
+        ('He said "no." Then he left.', 2),
+        ("Mr. Smith met Dr. Lee on St. Mary Street.", 1),
+        ("He came on Aug. 5, 2014 at 8 p.m. Friday.", 1),
+        ("Sept. 5 was warm.", 1),
+        ("It is 2.5 km. approx. five.", 1),
+        ("J. R. Jones wrote it.", 1),
+        ("Well... He knew.", 2),
+        ("\u5929\u6c17\u3002\u96e8\u3002", 2),
+        ("No end", 1),
+        ("", 1),
+    ],
+)
+def test_where_sentences_end(text, sentences):
+    found = split_sentences(text)
+    assert len(found) == sentences
+    assert "".join(found).replace(" ", "") == text.replace(" ", "")
 
 
 def test_the_length_limit_cuts_and_says_so(translator):
