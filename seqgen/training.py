@@ -109,7 +109,7 @@ class Training:
         if progress.finished and over(progress, settings):
             self.report.say(
                 f"finished    {self.run} after step {progress.step:,}; --overwrite "
-                f"trains it afresh, --epochs goes on"
+                f"trains it afresh, more --epochs or --max-steps go on"
             )
             return Outcome(self.run, True, progress.step, {})
         progress.finished = False  # the settings may ask for more than they did

@@ -64,7 +64,7 @@ def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) 
     return grouped(number) if commas else str(number)
 
 
-def places(rng: Random, weights: Sequence[float] = (44, 34, 15, 5, 2)) -> str:
+def places(rng: Random, weights: Sequence[float] = (46, 36, 15, 3)) -> str:
     """The digits after a decimal point."""
     count = weighted(rng, list(enumerate(weights, 1)))
     digits = "".join(str(below(rng, 10)) for _ in range(count))

@@ -19,21 +19,21 @@ from amounts import (
 )
 from number_words import listed
 from readings import MONTH_DAYS, MONTHS, suffix
-from units import SPELLED_UNITS
+from units import SPACED, SPELLED_UNITS
 
 # Share of the pairs, in percent.
 SHARES = {
-    "cardinal": 14,
-    "ordinal": 8,
-    "date": 14,
+    "cardinal": 11,
+    "ordinal": 7,
+    "date": 16,
     "year": 8,
-    "decimal": 9,
+    "decimal": 7,
     "fraction": 6,
     "money": 12,
-    "measure": 11,
-    "percent": 7,
+    "measure": 15,
+    "percent": 6,
     "time": 6,
-    "telephone": 5,
+    "telephone": 6,
 }
 
 SHORT_MONTHS = listed("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec")
@@ -47,9 +47,10 @@ COMMON_UNITS = listed(
 OTHER_UNITS = listed(
     "nm µm µg t yd gal ml l kph ft/s km/s KB Mb Gb kbps Mbps Gbps MB/s GB/s GW mW mV kV A mA J kJ "
     "MJ kcal Pa kPa MPa Wh MWh GWh h hr hrs hp dB psi rpm ° km2 m2 cm² cm2 mm² ft² ft2 mi² in² m³ "
-    "m3 cm³ cm3 ft³ kg/m³ g/cm³ g/L mg/L L/min mi/h"
+    "m3 cm³ cm3 ft³ kg/m³ g/cm³ g/L mg/L L/min mi/h μm μg µL μL cL cl dL dl dm ns µs μs PB kb kB/s "
+    "Mb/s bps N kN hPa mbar bar Ω kΩ MΩ K mmol mol pt qt kn mpg ppm m/s²"
 )
-OTHER_UNITS += ["sq mi", "sq km", "sq ft", "sq m", "sq yd", "cu ft", "cu m", "cu in"]
+OTHER_UNITS += ["fl oz", "sq mi", "sq km", "sq ft", "sq m", "sq yd", "cu ft", "cu m", "cu in"]
 SMALL_BOTTOMS = (2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 12, 16, 32)
 DENSITIES = ["/km²", "/km²", "/km2", "/sq mi", "/sq km", "/mi²", "/m²", "/ha"]
 
@@ -93,7 +94,8 @@ def any_year(rng: Random) -> int:
 def year(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.55:
-        return str(any_year(rng) if chance(rng, 0.5) else 1200 + below(rng, 900))
+        # Far apart: a year that is held out is held out of every date as well.
+        return str(any_year(rng) if chance(rng, 0.3) else 1200 + below(rng, 900))
     if kind < 0.68:
         return f"{1200 + 10 * below(rng, 90)}{pick(rng, ('s', 's', 's', chr(39) + 's'))}"
     if kind < 0.70:
@@ -131,7 +133,7 @@ def date(rng: Random) -> str:
         (f"{rank} {name} {when}", 5),
         (f"{day} {name}", 6),
         (f"{rank} {name}", 2),
-        (f"{when}-{month:02d}-{day:02d}", 20),
+        (f"{when}-{month:02d}-{day:02d}", 36),
     )
     return weighted(rng, layouts)
 
@@ -139,7 +141,7 @@ def date(rng: Random) -> str:
 def decimal(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.1:
-        return "." + places(rng, (8, 30, 46, 12, 3))
+        return "." + places(rng, (8, 32, 50, 10))
     if kind < 0.2:
         number = f"{grouped(of_digits(rng, 1 + below(rng, 3)))}.{places(rng, (80, 18, 2))}"
         return f"{number} {pick(rng, SCALES)}"
@@ -206,7 +208,6 @@ def counted(rng: Random, decimals: float) -> str:
 
 def measure(rng: Random) -> str:
     kind = rng.random()
-    space = "" if chance(rng, 0.35) else " "
     if kind < 0.07:
         return f"{amount(rng, 0.2, (1, 5, 6, 3, 0.5))}{pick(rng, DENSITIES)}"
     if kind < 0.10:
@@ -216,15 +217,19 @@ def measure(rng: Random) -> str:
         number = str(any_year(rng)) if chance(rng, 0.15) else counted(rng, 0.3)
         return f"{number} {pick(rng, SPELLED_UNITS[1::2])}"
     if kind < 0.30:
-        unit = pick(rng, COMMON_UNITS + OTHER_UNITS)
-        return f"1{' ' if unit == 's' else space}{unit}"
+        return "1" + after_number(rng, pick(rng, COMMON_UNITS + OTHER_UNITS))
     if kind < 0.33:
         degrees = pick(rng, ("°C", "°F", "°"))
-        return f"{minus(rng)}{amount(rng, 0.3, (2, 3))}{space}{degrees}"
+        return minus(rng) + amount(rng, 0.3, (2, 3)) + after_number(rng, degrees)
     if kind < 0.345:  # never a year before a unit
         return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
-    unit = pick(rng, COMMON_UNITS if chance(rng, 0.62) else OTHER_UNITS)
-    return f"{amount(rng, 0.35)}{' ' if unit == 's' else space}{unit}"
+    unit = pick(rng, COMMON_UNITS if chance(rng, 0.56) else OTHER_UNITS)
+    return amount(rng, 0.35) + after_number(rng, unit)
+
+
+def after_number(rng: Random, unit: str) -> str:
+    """A unit as it follows its number, a third of the time without a space."""
+    return unit if chance(rng, 0.35) and unit not in SPACED else f" {unit}"
 
 
 def percent(rng: Random) -> str:

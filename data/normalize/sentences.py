@@ -29,10 +29,13 @@ ENDS = listed(
 )
 
 
-def sentence(rng: Random, name: str, phrase: str) -> tuple[str, str]:
-    """What stands before and after `phrase`, which is of class `name`."""
+def sentence(rng: Random, name: str, phrase: str, anywhere: float) -> tuple[str, str]:
+    """What stands before and after `phrase`, which is of class `name`.
+
+    `anywhere` is the share of sentences in which a phrase of any class might stand.
+    """
     templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else name]
-    template = pick(rng, ANY_CLASS if rng.random() < 0.12 else templates)
+    template = pick(rng, ANY_CLASS if rng.random() < anywhere else templates)
     while UNCOUNTED.match(phrase) and COUNTED.search(template):
         template = pick(rng, templates)
     before, after = (fill(rng, part) for part in template.split("{x}"))

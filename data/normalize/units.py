@@ -5,33 +5,42 @@ import re
 from number_words import listed
 
 PREFIXED = {
-    "meter": "nm µm mm cm m km",
-    "gram": "µg mg g kg",
-    "liter": "mL ml L l",
-    "second": "ms s",
-    "byte": "kB KB MB GB TB",
-    "bit": "Mb Gb",
+    "meter": "nm µm μm mm cm dm m km",
+    "gram": "µg μg mg g kg",
+    "liter": "µL μL mL ml cL cl dL dl L l",
+    "second": "ns µs μs ms s",
+    "byte": "kB KB MB GB TB PB",
+    "bit": "kb Mb Gb",
     "hertz": "Hz kHz MHz GHz",
     "watt": "mW W kW MW GW",
     "volt": "mV V kV",
     "ampere": "mA A",
     "joule": "J kJ MJ",
     "calorie": "kcal",
-    "pascal": "Pa kPa MPa",
+    "newton": "N kN",
+    "pascal": "Pa hPa kPa MPa",
+    "bar": "mbar bar",
+    "ohm": "Ω kΩ MΩ",
+    "kelvin": "K",
+    "mole": "mmol mol",
     "watt hour": "Wh kWh MWh GWh",
 }
 PREFIXES = {
     "n": "nano",
-    "µ": "micro",
+    "µ": "micro",  # the sign U+00B5
+    "μ": "micro",  # the Greek letter U+03BC
     "m": "milli",
     "c": "centi",
+    "d": "deci",
+    "h": "hecto",
     "k": "kilo",
     "K": "kilo",
     "M": "mega",
     "G": "giga",
     "T": "tera",
+    "P": "peta",
 }
-PLAIN = set(listed("m g L l s Hz W V A J Pa Wh"))
+PLAIN = set(listed("m g L l s Hz W V A J N Pa bar Ω K mol Wh"))
 SIMPLE = {
     "in": ("inch", "inches"),
     "ft": ("foot", "feet"),
@@ -41,6 +50,9 @@ SIMPLE = {
     "lbs": ("pound", "pounds"),
     "oz": ("ounce", "ounces"),
     "gal": ("gallon", "gallons"),
+    "pt": ("pint", "pints"),
+    "qt": ("quart", "quarts"),
+    "fl oz": ("fluid ounce", "fluid ounces"),
     "ha": ("hectare", "hectares"),
     "t": ("ton", "tons"),
     "min": ("minute", "minutes"),
@@ -56,17 +68,23 @@ SIMPLE = {
     "°C": ("degree celsius", "degrees celsius"),
     "°F": ("degree fahrenheit", "degrees fahrenheit"),
     "°": ("degree", "degrees"),
+    "kn": ("knot", "knots"),
+    "mpg": ("mile per gallon", "miles per gallon"),
+    "ppm": ("part per million", "parts per million"),
+    "m/s²": ("meter per second squared", "meters per second squared"),
+    "bps": ("bit per second", "bits per second"),
     "kbps": ("kilobit per second", "kilobits per second"),
     "Mbps": ("megabit per second", "megabits per second"),
     "Gbps": ("gigabit per second", "gigabits per second"),
 }
 SQUARED = {"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "mi": "mile"}
 SQUARED |= {"ft": "foot", "in": "inch", "yd": "yard"}
-RATES = "km/h km/s m/s ft/s mi/h kg/m³ g/cm³ g/L mg/L MB/s GB/s L/min"
+RATES = "km/h km/s m/s ft/s mi/h kg/m³ g/cm³ g/L mg/L kB/s MB/s GB/s Mb/s L/min"
 SPELLED = listed(
     "acre mile foot inch yard meter kilometer centimeter millimeter metre kilometre pound ounce "
     "ton tonne gallon liter litre gram kilogram milligram hectare hour minute second degree watt "
-    "kilowatt megawatt volt square_mile square_kilometer square_meter square_foot cubic_meter"
+    "kilowatt megawatt volt square_mile square_kilometer square_meter square_foot cubic_meter "
+    "day week month year knot pint quart cup byte kilobyte megabyte gigabyte terabyte"
 )
 
 
@@ -105,6 +123,6 @@ UNITS = unit_table()
 SPELLED_UNITS = [
     form for name in SPELLED for form in (name.replace("_", " "), plural(name.replace("_", " ")))
 ]
-SPACED = {"s", *SPELLED_UNITS}
+SPACED = {"s", "K", *SPELLED_UNITS}  # "90s" is a decade and "5K" five thousand
 UNIT = "|".join(sorted(map(re.escape, UNITS.keys() - SPACED), key=lambda unit: (-len(unit), unit)))
-SPACED_UNIT = "|".join(map(re.escape, sorted(SPACED)))  # "90s" is a decade, "90 s" seconds
+SPACED_UNIT = "|".join(sorted(SPACED))
