@@ -17,11 +17,10 @@ from typing import NamedTuple
 
 from phrases import SAMPLERS, SHARES
 from readings import read
-from sentences import sentence
+from sentences import HELD_OUT, TRAIN, sentence
 
 SEED = 20160
 SIZES = {"test": 2000, "validation": 2000, "train": 60000}  # in the order they are drawn
-ANYWHERE = (0.12, 0.25)  # sentences fit for any class: each class has few, so train holds more
 TRIES = 300  # for a phrase of one layout
 LONGEST = 80  # characters of a written text
 # What is so small that it is inside everything, or that each is learnt by heart: numbers below 100,
@@ -65,9 +64,10 @@ def examples() -> dict[str, list[Example]]:
 
 def draw(rng: Random, name: str, bare: bool, split: str, seen: set[str], held: set[str]) -> Example:
     """An example of one class, not yet `seen` in its split, in which no held phrase occurs."""
+    kinds = TRAIN if split == "train" else HELD_OUT
     while True:
         phrase = drawn(rng, name, held)
-        around = ("", "") if bare else sentence(rng, name, phrase, ANYWHERE[split == "train"])
+        around = ("", "") if bare else sentence(rng, name, phrase, kinds)
         example = pair(name, phrase, around)
         key = example.written if split == "train" else phrase  # no phrase twice when held out
         if key in seen or not fits(example) or contains(example.written, held):

@@ -25,8 +25,8 @@ from units import SPACED, SPELLED_UNITS
 SHARES = {
     "cardinal": 11,
     "ordinal": 7,
-    "date": 16,
-    "year": 8,
+    "date": 17,
+    "year": 7,
     "decimal": 7,
     "fraction": 6,
     "money": 12,
@@ -93,12 +93,12 @@ def any_year(rng: Random) -> int:
 
 def year(rng: Random) -> str:
     kind = rng.random()
-    if kind < 0.55:
+    if kind < 0.38:
         # Far apart: a year that is held out is held out of every date as well.
         return str(any_year(rng) if chance(rng, 0.3) else 1200 + below(rng, 900))
-    if kind < 0.68:
+    if kind < 0.58:
         return f"{1200 + 10 * below(rng, 90)}{pick(rng, ('s', 's', 's', chr(39) + 's'))}"
-    if kind < 0.70:
+    if kind < 0.62:
         return f"{pick(rng, ('', chr(39)))}{2 + below(rng, 8)}0s"
     first = any_year(rng)
     last = min(2099, first + 1 + below(rng, 12 if chance(rng, 0.6) else 80))

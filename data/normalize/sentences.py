@@ -6,6 +6,7 @@ words that it has never seen.
 
 import re
 from random import Random
+from typing import NamedTuple
 
 from amounts import chance, pick
 from number_words import listed
@@ -14,7 +15,6 @@ from templates import ANY_CLASS, TEMPLATES, WORDS
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
 
-INVENTED = 0.05  # the share of the slots below whose word is made up
 NAMES = {"name", "person", "who", "place"}
 NOUNS = {"thing", "things", "shop", "adj", "event"}
 BEGINNINGS = listed(
@@ -29,28 +29,36 @@ ENDS = listed(
 )
 
 
-def sentence(rng: Random, name: str, phrase: str, anywhere: float) -> tuple[str, str]:
-    """What stands before and after `phrase`, which is of class `name`.
+class Kinds(NamedTuple):
+    """How often sentences are of the kinds that are hard to learn."""
 
-    `anywhere` is the share of sentences in which a phrase of any class might stand.
-    """
+    anywhere: float  # the share of sentences in which a phrase of any class might stand
+    invented: float  # the share of the slots for a name or noun whose word is made up
+
+
+# Train holds more of them than there are in what is held out: of each there are few.
+HELD_OUT, TRAIN = Kinds(0.12, 0.02), Kinds(0.25, 0.06)
+
+
+def sentence(rng: Random, name: str, phrase: str, kinds: Kinds) -> tuple[str, str]:
+    """What stands before and after `phrase`, which is of class `name`."""
     templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else name]
-    template = pick(rng, ANY_CLASS if rng.random() < anywhere else templates)
+    template = pick(rng, ANY_CLASS if rng.random() < kinds.anywhere else templates)
     while UNCOUNTED.match(phrase) and COUNTED.search(template):
         template = pick(rng, templates)
-    before, after = (fill(rng, part) for part in template.split("{x}"))
+    before, after = (fill(rng, part, kinds.invented) for part in template.split("{x}"))
     return (before[:1].upper() + before[1:] if template[-1:] in ".}" else before), after
 
 
-def fill(rng: Random, text: str) -> str:
+def fill(rng: Random, text: str, share: float) -> str:
     """`text` with a word in every slot."""
     start, brace, rest = text.partition("{")
     if not brace:
         return text
     slot, _, rest = rest.partition("}")
-    made_up = slot in NAMES | NOUNS and chance(rng, INVENTED)
+    made_up = slot in NAMES | NOUNS and chance(rng, share)
     word = invented(rng, slot in NAMES) if made_up else pick(rng, WORDS[slot])
-    return start + word + fill(rng, rest)
+    return start + word + fill(rng, rest, share)
 
 
 def invented(rng: Random, name: bool) -> str:
