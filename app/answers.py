@@ -69,7 +69,8 @@ class Service:
                     yield gr.skip(), gr.skip(), gr.skip()
                     continue
                 best = found[0][0].text
-                picture = heat_map(self.translator.alignment(text, best)) if best else None
+                looked = self.translator.attention(text, settings, best) if best else None
+                picture = heat_map(looked) if looked else None
                 yield gr.update(visible=True), rows(found[0]), picture
 
     def example(self, index: int) -> str:

@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Annotated, Any
 
 # Typer draws with rich where it can, which costs a tenth of a second.
@@ -170,11 +171,14 @@ def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
         option = str(getattr(error, "option_name", ""))
         near = _nearest(option, _option_names(error))
         # `seqgen translate "-5 degrees"` looks like an option.
-        first = next((n for n, word in enumerate(words) if word.startswith(option)), len(words))
-        looks = re.fullmatch("--[a-z-]+=?.*", " ".join(words[first : first + 1]))
+        places = (n for n, word in enumerate(words) if word.replace("_", "-").startswith(option))
+        first = next(places, len(words))
+        looks = re.fullmatch("--[a-z_-]+(=.*)?", " ".join(words[first : first + 1]))
         if command in ("translate", "score") and not looks:
+            texts = [words[first], *takewhile(lambda word: word[:1] != "-", words[first + 1 :])]
+            others = [*words[:first], *words[first + len(texts) :]]
             return (f"{message}; a text that starts with - goes after --: "
-                    f"seqgen {command} -- {shlex.join(words[first:])}")  # fmt: skip
+                    f"seqgen {shlex.join([*others, '--', *texts])}")  # fmt: skip
         if near:
             return f"{message}; did you mean {near}?"
     page = f"seqgen {command} --help" if command in COMMANDS else "seqgen --help"
@@ -184,16 +188,18 @@ def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
 def _option_names(error: typer.TyperException) -> list[str]:
     """The options of the command that an error is about."""
     command = getattr(getattr(error, "ctx", None), "command", None)
-    options = (name for item in getattr(command, "params", ()) for name in item.opts)
+    items = getattr(command, "params", ())
+    options = (name for item in items for name in (*item.opts, *item.secondary_opts))
     return [name for name in options if name.startswith("--")]
 
 
 def _nearest(option: str, names: list[str]) -> str:
     """The name that was meant, if any comes near; `--beem` is near the first of `--beam-size`."""
-    starts = {f"--{name.split('-')[2]}": name for name in names}
-    if near := difflib.get_close_matches(option, starts, n=1, cutoff=0.8):
-        return starts[near[0]]
-    return next(iter(difflib.get_close_matches(option, names, n=1)), "")
+    starts = {f"--{name.split('-')[2]}": name for name in reversed(names)}
+    for known, cutoff in ((names, 0.8), (starts, 0.8), (names, 0.6)):
+        if near := difflib.get_close_matches(option, known, n=1, cutoff=cutoff):
+            return starts[near[0]] if known is starts else near[0]
+    return ""
 
 
 def _use_utf8() -> None:

@@ -1,8 +1,10 @@
 """The commands, one function each; what is heavy is imported when a command needs it."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +13,7 @@ import typer
 
 from seqgen import texts
 from seqgen.config import Config, DataConfig, DecodeConfig
-from seqgen.configfiles import to_toml
+from seqgen.configfiles import read_config, to_toml
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.flags import Values, resolve
 from seqgen.terminal import is_terminal, note, printable, read_lines, write_result
@@ -114,9 +116,7 @@ def translate(
     """
     asked = not text and not input_file and is_terminal(sys.stdin)
     sources = _prompt() if asked else texts.read_sources(text or [], input_file)
-    # What is wrong with the words is said before the model is loaded.
-    resolve(given)
-    _check_search(given)
+    _check_search(given, model)
     picture = _picture(attention)
     translator = _load(model, device)
     decode = resolve(given, base=translator.config).decode
@@ -151,8 +151,7 @@ def evaluate(
     """
     if split not in ("train", "validation", "test"):
         raise UsageError(f"--split is train, validation or test; got {split!r}")
-    resolve(given)
-    _check_search(given)
+    _check_search(given, model)
     folder = _writable(output_dir, model)
     translator = _load(model, device)
     resolved = resolve(given, base=_other_data(translator.config, given))
@@ -255,12 +254,9 @@ def _writable(output_dir: str, model: str) -> Path | None:
 
     folder = Path(output_dir) if output_dir else find_model(model)
     if isinstance(folder, Path) and not is_shipped(folder):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SeqgenError(
-                f"{folder}: cannot be made a folder: {error.strerror}; --output-dir names another"
-            ) from None
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            raise SeqgenError(f"{folder}: cannot be written to; --output-dir names another folder")
         return folder
     note("predictions and scores are not written; --output-dir FOLDER says where to")
     return None
@@ -277,15 +273,26 @@ def _prompt() -> Iterator[str]:
         yield from read_lines([line])
 
 
-def _check_search(given: Values) -> None:
-    """Options of one way of searching are no options of another."""
-    drawing = ("decode.temperature", "decode.top_k", "decode.top_p", "decode.sample_seed")
-    flags = {name: "--" + name.partition(".")[2].replace("_", "-") for name in given}
-    if given.get("decode.sample"):
-        if "decode.beam_size" in given:
-            raise UsageError("--sample draws and --beam-size searches; give one of the two")
-    elif found := next((name for name in drawing if name in given), ""):
-        raise UsageError(f"{flags[found]} is for drawing; --sample draws")
+def _check_search(given: Values, model: str) -> None:
+    """Say what is wrong with the options before the model is loaded, by its settings."""
+    from seqgen.runs import find_model
+
+    base = None
+    with suppress(SeqgenError):  # which is said when the model is loaded
+        found = find_model(model)
+        base = read_config(found / "config.json") if isinstance(found, Path) else None
+    decode = resolve(given, base=base).decode
+    ways = {
+        "--sample": (decode.sample, "temperature top_k top_p sample_seed"),
+        "--beam-size": (decode.beam_size > 1, "length_penalty coverage_penalty"),
+    }
+    for way, (taken, names) in ways.items():
+        for name in names.split():
+            if f"decode.{name}" in given and not taken:
+                flag = "--" + name.replace("_", "-")
+                raise UsageError(f"{flag} is of no use without {way}; give both or none")
+    if decode.sample and "decode.beam_size" in given:
+        raise UsageError("--beam-size searches and --sample draws; give --no-sample, or no beam")
 
 
 def _picture(name: str) -> Path | None:
@@ -303,8 +310,8 @@ def _draw(translator: "Translator", first: str, decode: DecodeConfig, path: Path
         raise UsageError("--attention draws the first text that is not blank; there was none")
     from seqgen.pictures import attention_picture
 
-    # Of a text that is split, the first part: the model looked at no more at a time.
-    part = next(part for part in translator.parts(first, decode) if part.strip())
-    ((found, *_),) = translator.hypotheses([part], decode)
-    attention_picture(translator.alignment(part, found.text), path)
+    looked = translator.attention(first, decode)
+    if looked is None:
+        raise SeqgenError("the first text has no output to draw; another text would do")
+    attention_picture(looked, path)
     note(f"attention of the first text: {printable(str(path))}")

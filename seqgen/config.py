@@ -252,7 +252,7 @@ class DecodeConfig(Section):
         64, "sentences decoded at a time", minimum=1, flags=("--per-device-eval-batch-size",)
     )
     max_input: int = setting(
-        1000, "inputs of more tokens are split, at sentence ends if they have any", minimum=1
+        1000, "inputs of more tokens, or twice those of training, are split", minimum=1
     )
 
     def __post_init__(self) -> None:
@@ -274,7 +274,9 @@ class Facts(Section):
     source_vocabulary: int = setting(0, "pieces of the source side", minimum=0, maximum=10**7)
     target_vocabulary: int = setting(0, "pieces of the target side", minimum=0, maximum=10**7)
     longest_source: int = setting(0, "tokens of the longest source; 0: unknown", minimum=0)
-    sentences: int = setting(0, "sentences that a source has at most; 0: unknown", minimum=0)
+    sentences: int = setting(
+        0, "sentences that 99 of 100 sources have at most; 0: unknown", minimum=0
+    )
     length_slope: float = setting(
         1.0, "output limit: slope over source tokens", minimum=0, maximum=1e6
     )
@@ -297,6 +299,14 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     facts: Facts = field(default_factory=Facts)
+
+    def __post_init__(self) -> None:
+        needs = {"copy": self.model.copy, "follow": self.model.follow,
+                 "tie = 'all'": self.model.tie == "all"}  # fmt: skip
+        needing = next((name for name, given in needs.items() if given), "")
+        if needing and not self.tokenizer.joint:
+            raise ConfigError(f"model.{needing} needs one vocabulary for both sides; "
+                              "--joint makes it, or leave the setting out")  # fmt: skip
 
     def with_values(self, values: Mapping[str, Any], where: str) -> "Config":
         """This configuration with some of its values replaced: `{"model.hidden": 64}`."""
@@ -337,7 +347,10 @@ def merged(base: Config, values: Mapping[str, Any], where: str) -> Config:
             sections[name] = replace(getattr(base, name), **entries)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
-    return replace(base, **sections)
+    try:
+        return replace(base, **sections)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _hint(name: str, known: list[str]) -> str:

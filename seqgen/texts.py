@@ -7,7 +7,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.errors import DataError, UsageError
+from seqgen.errors import DataError, SeqgenError, UsageError
 from seqgen.terminal import argument_text, read_lines, write_result
 
 if TYPE_CHECKING:
@@ -58,7 +58,17 @@ def read_file(name: str) -> Iterator[str]:
 def groups(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """The items in lists of `size`, the last one shorter."""
     rest = iter(items)
-    while group := list(islice(rest, size)):
+    while True:
+        group = []
+        try:
+            for item in islice(rest, size):
+                group.append(item)
+        except SeqgenError:
+            if group:  # what came before the fault is answered
+                yield group
+            raise
+        if not group:
+            return
         yield group
 
 
@@ -122,13 +132,13 @@ def _closing(file: Any) -> Iterator[str]:
 
 
 def _columns(name: str) -> Iterator[list[str]]:
+    where = "stdin" if name == "-" else name
     for number, line in enumerate(read_file(name), 1):
         columns = line.split("\t")
         if len(columns) != 2:
-            where = "stdin" if name == "-" else name
             raise DataError(f"{where}:{number}: needs a source, a tab and a target; "
                             f"has {len(columns)} columns")  # fmt: skip
-        yield [_checked(text, f"{name}:{number}") for text in columns]
+        yield [_checked(text, f"{where}:{number}") for text in columns]
 
 
 def _parallel(source_file: str, target_file: str) -> Iterator[list[str]]:

@@ -1,9 +1,10 @@
 """Texts to texts with a trained model: the public class."""
 
+import heapq
 import itertools
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from seqgen.batching import Batch
 from seqgen.config import Config, DecodeConfig
 from seqgen.decoding import device_of, padded
 from seqgen.devices import pick_device
+from seqgen.errors import DataError
 from seqgen.model import Seq2Seq, build
 from seqgen.search import Found
 from seqgen.segments import segments
@@ -109,15 +111,18 @@ class Translator:
     ) -> list[list[Hypothesis]]:
         """At most `settings.nbest` outputs for each text, best first.
 
-        The one output of a text that `parts` splits is put together from those of its parts.
+        Those of a text that `parts` splits are put together from those of its parts.
         `pause` is called before every step of a search; what it raises ends it.
         """
-        _check_texts(texts)
+        texts = _checked(texts)
         settings = settings or self.config.decode
-        parts = [self.parts(text, settings) for text in texts]
-        flat = self._hypotheses([part for split in parts for part in split], settings, pause)
-        found = iter(flat)
-        return [_joined(list(itertools.islice(found, len(split)))) for split in parts]
+        splits = [self.parts(text, settings) for text in texts]
+        each = [_bare(part, split) for split in splits for part in split]
+        found = iter(self._hypotheses(each, settings, pause))
+        return [
+            _joined(split, list(itertools.islice(found, len(split))), settings.nbest)
+            for split in splits
+        ]
 
     def stream(self, text: str, settings: DecodeConfig | None = None) -> Iterator[str]:
         """Growing greedy output, each text a prefix of the next; other searches give one text.
@@ -128,19 +133,20 @@ class Translator:
         if settings.beam_size > 1 or settings.sample:
             yield self.translate([text], settings=settings)[0]
             return
-        parts: list[str] = []
-        shown = None
-        for part in self.parts(text, settings):
-            parts.append("")
-            for parts[-1] in self._stream(part, settings):
-                if shown != (shown := " ".join(parts)):
+        done, shown = "", None
+        split = self.parts(text, settings)
+        for part in split:
+            written = ""
+            for written in self._stream(_bare(part, split), settings):
+                if shown != (shown := done + written):
                     yield shown
+            done += written + _gap(part, written)
 
     def parts(self, text: str, settings: DecodeConfig | None = None) -> list[str]:
         """What of `text` is translated at a time: no more sentences than training has seen.
 
-        A single sentence is taken whole, up to twice the tokens of the longest source of training
-        and up to `settings.max_input`.
+        Joined, the parts are the text. A single sentence is taken whole, up to twice the tokens of
+        the longest source of training and up to `settings.max_input`.
         """
         facts, settings = self.config.facts, settings or self.config.decode
         limit = min(settings.max_input, LONGER * facts.longest_source or settings.max_input)
@@ -149,8 +155,7 @@ class Translator:
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[Hypothesis]:
         """What the model thinks of given outputs."""
-        _check_texts(sources)
-        _check_texts(targets)
+        sources, targets = _checked(sources), _checked(targets)
         found = []
         size = self.config.decode.batch_size
         for first in range(0, len(sources), size):
@@ -176,6 +181,19 @@ class Translator:
                     )
                 )
         return found
+
+    def attention(
+        self, text: str, settings: DecodeConfig | None = None, output: str = ""
+    ) -> Alignment | None:
+        """Where the model looked in the first part of `text` that is not blank, if it wrote any.
+
+        `output` is that of the text, where it is known.
+        """
+        split = self.parts(text, settings)
+        part = next((_bare(part, split) for part in split if part.strip()), "")
+        if len(split) > 1 or not output:
+            output = self.hypotheses([part], settings)[0][0].text
+        return self.alignment(part, output) if output else None
 
     def alignment(self, source: str, target: str) -> Alignment:
         """Where the model looks when it writes `target` for `source`."""
@@ -237,36 +255,65 @@ class Translator:
 
     def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> Batch:
         """Given pairs as one batch."""
-        source, lengths = padded([[*row, EOS] for row in self.tokenizers.source.encode(sources)])
-        rows = [[BOS, *row, EOS] for row in self.tokenizers.target.encode(targets)]
+        encoded = self.tokenizers.source.encode(sources)
+        answers = self.tokenizers.target.encode(targets)
+        longest, most = max(map(len, encoded + answers)), self.config.decode.max_input
+        if longest > most:
+            raise DataError(
+                f"a text of {longest:,} tokens is more than the {most:,} that are taken at once; "
+                f"give its sentences one by one"
+            )
+        source, lengths = padded([[*row, EOS] for row in encoded])
+        rows = [[BOS, *row, EOS] for row in answers]
         tokens = sum(len(row) - 1 for row in rows)
         return Batch(source, lengths, padded(rows)[0], tokens).to(device_of(self.model))
 
 
-def _check_texts(texts: Sequence[str]) -> None:
+def _checked(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise TypeError("texts is one string; give a list of texts")
+    texts = list(texts)
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"texts[{number}] is {text!r}, not a string")
+    return texts
 
 
 def _nothing() -> Hypothesis:
     return Hypothesis("", 0.0, 0.0, [], [], False)
 
 
-def _joined(parts: list[list[Hypothesis]]) -> list[Hypothesis]:
-    """The hypotheses of a text: those of its only part, or the best of each part as one."""
-    if len(parts) == 1:
-        return parts[0]
-    best = [found[0] for found in parts]
-    return [
-        Hypothesis(
-            " ".join(one.text for one in best),
-            sum(one.score for one in best),
-            sum(one.ranked for one in best),
-            [token for one in best for token in one.tokens],
-            [score for one in best for score in one.token_scores],
-            any(one.cut for one in best),
+def _bare(part: str, split: Sequence[str]) -> str:
+    """A part without the white space before the next; a whole text as it is."""
+    return part.rstrip() if len(split) > 1 else part
+
+
+def _gap(part: str, written: str) -> str:
+    """What stands behind the output of a part: what stood there, or a space behind a full stop."""
+    space = part[len(part.rstrip()) :]
+    return space or (" " if written.endswith((".", "!", "?", "\u2026")) else "")
+
+
+def _joined(
+    split: Sequence[str], parts: Sequence[list[Hypothesis]], nbest: int
+) -> list[Hypothesis]:
+    """The hypotheses of a text out of those of its parts: the best sums, best first."""
+    found = parts[0]
+    for part, more in zip(split, parts[1:], strict=False):
+        best = heapq.nlargest(
+            nbest,
+            itertools.product(found, more),
+            key=lambda two: (not (two[0].cut or two[1].cut), two[0].ranked + two[1].ranked),
         )
-    ]
+        found = [
+            Hypothesis(
+                one.text + _gap(part, one.text) + two.text,
+                one.score + two.score,
+                one.ranked + two.ranked,
+                one.tokens + two.tokens,
+                one.token_scores + two.token_scores,
+                one.cut or two.cut,
+            )
+            for one, two in best
+        ]
+    return found

@@ -119,12 +119,12 @@ class Backwards:
             for text in texts
         ]
 
-    def alignment(self, source: str, target: str) -> Alignment:
-        width = len(source) + 1
+    def attention(self, text: str, settings: DecodeConfig, output: str) -> Alignment:
+        width = len(text) + 1
         return Alignment(
-            [*source, "</s>"],
-            [*target, "</s>"],
-            [[1 / width] * width for _ in range(len(target) + 1)],
+            [*text, "</s>"],
+            [*output, "</s>"],
+            [[1 / width] * width for _ in range(len(output) + 1)],
         )
 
 

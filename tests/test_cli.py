@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from seqgen import __version__, commands, flags, recipes, runs, texts
 from seqgen.cli import COMMANDS, TRAINING, asked, explain, main
-from seqgen.config import Config, DataConfig, options
+from seqgen.config import Config, DataConfig, DecodeConfig, options
 from seqgen.configfiles import read_config, to_json
 from seqgen.errors import CheckpointError, ModelError, UsageError
 from seqgen.terminal import printable
@@ -69,11 +69,10 @@ class Copying:
             text, -0.5 - rank, -0.25 - rank, [text, "</s>"], [-0.5, 0.0 - rank], len(text) > 99
         )
 
-    def parts(self, text, decode):
-        return [text[:4], text[4:]]
-
-    def alignment(self, source, target):
-        return SimpleNamespace(source=[source], target=[target], weights=[[1.0]])
+    def attention(self, text, decode):
+        if text == "nothing":
+            return None
+        return SimpleNamespace(source=[text], target=[text], weights=[[1.0]])
 
 
 @pytest.fixture(autouse=True)
@@ -239,9 +238,19 @@ FAILURES = [
      r"no such option: -5; a text that starts with - goes after --: seqgen score -- -5 'a b'"),
     (["translate", "--nbest", "3", "a"], 2,
      r"command line: decode\.nbest is 3 but .* is 1; --beam-size 3 or more finds that many, .*"),
-    (["translate", "--top-k", "3", "a"], 2, r"--top-k is for drawing; --sample draws"),
+    (["translate", "--top-k", "3", "a"], 2,
+     r"--top-k is of no use without --sample; give both or none"),
+    (["evaluate", "--length-penalty", "0"], 2,
+     r"--length-penalty is of no use without --beam-size; give both or none"),
+    (["translate", "a", "-5 b", "c", "--json"], 2,
+     r"no such option: -5; a text that starts with - goes after --: "
+     r"seqgen translate a --json -- '-5 b' c"),
+    (["translate", "--beam_sise", "3"], 2, r"no such option: --beam-sise; did you mean --beam-s.*"),
+    (["train", "--no-byte-fallbak"], 2, r"no such option: .* did you mean --no-byte-fallback\?"),
+    (["train", "--copy", "--no-joint"], 2,
+     r"command line: model\.copy needs one vocabulary for both sides; --joint makes it, .*"),
     (["evaluate", "--sample", "--beam-size", "3"], 2,
-     r"--sample draws and --beam-size searches; give one of the two"),
+     r"--beam-size searches and --sample draws; give --no-sample, or no beam"),
     (["translate", "--attention", "no/x.png", "a"], 2, r"no/x\.png: no is no folder; make it, .*"),
     (["translate", "--attention", "x.foo", "a"], 2, r"x\.foo: pictures end in .*\.png.*"),
     (["--what"], 2, r"no such option: --what; seqgen --help lists what there is"),
@@ -337,12 +346,14 @@ def resolved(run, *words):
 
 
 def test_config_prints_what_config_takes_back(run, elsewhere):
-    first = resolved(run, "--hidden", "64", "--no-joint", "--source", 'a"b\\ü', "--lr", "3e-4")
+    first = resolved(
+        run, "--hidden", "64", "--no-split-digits", "--source", 'a"b\\ü', "--lr", "3e-4"
+    )
     (elsewhere / "settings.toml").write_text(first, encoding="utf-8")
     assert resolved(run, "--config", "settings.toml") == first
     values = tomllib.loads(first)
     assert values["model"]["hidden"] == 64
-    assert values["tokenizer"]["joint"] is False
+    assert values["tokenizer"]["split_digits"] is False
     assert values["data"]["source"] == 'a"b\\ü'
     assert values["train"]["learning_rate"] == 3e-4
 
@@ -409,6 +420,8 @@ def test_every_setting_can_be_given_as_a_flag_and_arrives(run):
             if item.name not in ("cell", "source", "dataset") and kind not in (int, float):
                 continue
             words = [flag, str(value)]
+        if item.name == "joint":  # what the recipe shares is not shared then
+            words += ["--no-copy", "--no-follow", "--tie", "none"]
         assert tomllib.loads(resolved(run, *words))[section][item.name] == value
 
 
@@ -515,6 +528,7 @@ def test_a_text_too_long_to_be_one_is_refused_with_its_length(run, copying, else
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert ran.code == 1
+    assert ran.out == "short\n"
     assert "seqgen: long:2: has 10,000,000 characters, more than the 100,000 of a text" in ran.err
     assert peak < 100e6
     two = ("--source-file", "long", "--target-file", "long")
@@ -545,9 +559,24 @@ def test_nbest_gives_number_text_and_score(run, copying):
     ]  # fmt: skip
 
 
+def test_options_are_checked_against_the_settings_of_the_model(run, copying):
+    folder = runs.RUNS / "run"
+    config = replace(Config(), decode=DecodeConfig(beam_size=5))
+    (folder / "config.json").write_text(to_json(config), encoding="utf-8")
+    Copying.config = config
+    assert run("translate", "--nbest", "3", "--length-penalty", "0", "a").code == 0
+    drawing = replace(Config(), decode=DecodeConfig(sample=True))
+    (folder / "config.json").write_text(to_json(drawing), encoding="utf-8")
+    Copying.config = drawing
+    assert run("translate", "--temperature", "2", "a").code == 0
+    assert "give --no-sample, or no beam" in run("translate", "--beam-size", "5", "a").err
+
+
 def test_search_settings_default_to_those_of_the_run(run, copying):
     decode = replace(Config().decode, beam_size=7, length_penalty=0.5)
     Copying.config = replace(Config(), decode=decode)
+    config = runs.RUNS / "run" / "config.json"
+    config.write_text(to_json(Copying.config), encoding="utf-8")
     run("translate", "--length-penalty", "0.75", "a")
     assert Copying.seen == (replace(decode, length_penalty=0.75),)
 
@@ -562,15 +591,7 @@ def test_attention_of_the_first_text_that_is_not_blank_is_drawn(run, copying, el
     assert run("translate", "--attention", "a.png", "", "x").code == 0
     assert (elsewhere / "a.png").stat().st_size > 1000
     assert "there was none" in run("translate", "--attention", "a.png", "").err
-
-
-def test_attention_of_a_text_that_is_split_is_that_of_its_first_part(run, copying, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        "seqgen.pictures.attention_picture", lambda alignment, path: drawn.append(alignment)
-    )
-    assert run("translate", "--attention", "a.png", "long text").code == 0
-    assert [one.source for one in drawn] == [["long"]]
+    assert "has no output to draw" in run("translate", "--attention", "a.png", "nothing").err
 
 
 def test_a_prompt_answers_line_by_line(run, copying):
