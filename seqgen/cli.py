@@ -115,8 +115,8 @@ def explain(error: Exception, words: Sequence[str]) -> tuple[int, str]:
         return getattr(error, "exit_code", FAILURE), _usage_message(error, words)
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("seqgen"):
         name = str(error.name).partition(".")[0]
-        package = "'seqgen[tensorboard]'" if name == "tensorboard" else name
-        return FAILURE, f"{name} is not installed; 'pip install {package}' would do"
+        package = "seqgen[tensorboard]" if name == "tensorboard" else name
+        return FAILURE, f"{name} is not installed; pip install {shlex.quote(package)} would do"
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         advice = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""

@@ -305,9 +305,9 @@ def test_a_process_fails_in_the_same_way(words):
         (MemoryError(), 1, "out of memory; smaller batches would do: --batch-tokens N "
                            "for training, --batch-size N otherwise"),
         (ModuleNotFoundError("x", name="gradio.blocks"), 1,
-         "gradio is not installed; 'pip install gradio' would do"),
+         "gradio is not installed; pip install gradio would do"),
         (ModuleNotFoundError("x", name="tensorboard"), 1,
-         "tensorboard is not installed; 'pip install 'seqgen[tensorboard]'' would do"),
+         "tensorboard is not installed; pip install 'seqgen[tensorboard]' would do"),
         (ValueError("odd"), 1,
          "ValueError: odd (this is a defect of seqgen; seqgen --debug shows where)"),
     ],
