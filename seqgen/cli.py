@@ -173,9 +173,10 @@ def _usage_message(error: typer.TyperException, words: Sequence[str]) -> str:
         # `seqgen translate "-5 degrees"` looks like an option.
         places = (n for n, word in enumerate(words) if word.replace("_", "-").startswith(option))
         first = next(places, len(words))
-        looks = re.fullmatch("--[a-z_-]+(=.*)?", " ".join(words[first : first + 1]))
-        if command in ("translate", "score") and not looks:
-            texts = [words[first], *takewhile(lambda word: word[:1] != "-", words[first + 1 :])]
+        text = words[first : first + 1]  # empty where it is a letter of others, as in -hz
+        is_text = text and not re.fullmatch("--[a-z_-]+(=.*)?", text[0])
+        if command in ("translate", "score") and is_text:
+            texts = [*text, *takewhile(lambda word: word[:1] != "-", words[first + 1 :])]
             others = [*words[:first], *words[first + len(texts) :]]
             return (f"{message}; a text that starts with - goes after --: "
                     f"seqgen {shlex.join([*others, '--', *texts])}")  # fmt: skip

@@ -25,7 +25,7 @@ def read_sources(arguments: Sequence[str], file: str) -> Iterator[str]:
         raise UsageError("'-' reads stdin and stands alone; put other texts into a file")
     if arguments and arguments[0] != "-":
         return _short(iter(map(argument_text, arguments)), "argument")
-    return _short(read_file(file or "-"), file if file not in ("", "-") else "stdin")
+    return _short(read_file(file or "-"), _where(file or "-"))
 
 
 def read_pairs(arguments: Sequence[str], file: str, two: tuple[str, str]) -> Iterator[list[str]]:
@@ -112,6 +112,11 @@ def _entry(hypothesis: "Hypothesis") -> dict[str, Any]:
     }
 
 
+def _where(name: str) -> str:
+    """What a file is called in a message."""
+    return "stdin" if name == "-" else name
+
+
 def _short(sources: Iterator[str], where: str) -> Iterator[str]:
     for number, source in enumerate(sources, 1):
         yield _checked(source, f"{where}:{number}")
@@ -132,7 +137,7 @@ def _closing(file: Any) -> Iterator[str]:
 
 
 def _columns(name: str) -> Iterator[list[str]]:
-    where = "stdin" if name == "-" else name
+    where = _where(name)
     for number, line in enumerate(read_file(name), 1):
         columns = line.split("\t")
         if len(columns) != 2:

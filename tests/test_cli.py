@@ -233,6 +233,7 @@ FAILURES = [
     (["trian"], 2, r"no such command 'trian'\. Did you mean 'train'\?"),
     (["train", "--hiden", "3"], 2, r"no such option: --hiden; did you mean --hidden\?"),
     (["config", "--what"], 2, r"no such option: --what; seqgen config --help lists what there is"),
+    (["translate", "-hz"], 2, r"no such option: -z; seqgen translate --help lists what there is"),
     (["translate", "--beem", "3"], 2, r"no such option: --beem; did you mean --beam-size\?"),
     (["score", "-5", "a b"], 2,
      r"no such option: -5; a text that starts with - goes after --: seqgen score -- -5 'a b'"),
