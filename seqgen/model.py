@@ -12,7 +12,9 @@ from torch.nn import functional
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.batching import Batch
 from seqgen.config import ModelConfig
+from seqgen.dropout import Dropout
 from seqgen.errors import ConfigError
+from seqgen.losses import CrossEntropy
 from seqgen.recurrent import (
     INITIALIZATIONS,
     Recurrent,
@@ -51,7 +53,7 @@ class Encoder(nn.Module):
             config.dropout,
             config.residual,
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.mean = config.bridge == "mean"
         # Source embeddings as part of what attention averages, so that a word can be copied or
         # looked up without passing through the states: after Nguyen and Chiang (2018), section 4.
@@ -111,7 +113,7 @@ class Decoder(nn.Module):
         # How much more a state is attended to whose predecessor is what was written last: after
         # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
         self.follow = nn.Linear(hidden, 1) if config.follow else None
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.residual = config.residual
 
     def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
@@ -165,19 +167,27 @@ class Seq2Seq(nn.Module):
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
-        scores, wanted = self.decoder.output(readouts), gold.reshape(-1)[real]
         smoothing = self.label_smoothing if self.training else 0.0
-        if self.decoder.gate is None:
-            return functional.cross_entropy(
-                scores, wanted, reduction="sum", label_smoothing=smoothing
-            )
-        written = -functional.cross_entropy(scores, wanted, reduction="none")
-        copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1).reshape(-1)[real]
-        nats = -self._either(readouts, written[:, None], copied[:, None]).sum()
-        if smoothing:  # of what is written alone
-            spread = functional.cross_entropy(scores, wanted, reduction="sum", label_smoothing=1.0)
-            nats = (1 - smoothing) * nats + smoothing * spread
-        return nats
+        nats, spread = self._nats(readouts, gold.reshape(-1)[real], bool(smoothing))
+        if self.decoder.gate is not None:
+            copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
+            nats = -self._either(readouts, -nats[:, None], copied.reshape(-1)[real][:, None])
+        total: Tensor = nats.sum()
+        # What is spread over the vocabulary is written, never copied.
+        return (1 - smoothing) * total + smoothing * spread.sum() if smoothing else total
+
+    def _nats(self, readouts: Tensor, wanted: Tensor, smoothing: bool) -> tuple[Tensor, Tensor]:
+        """What `wanted` [tokens] costs to write; with `smoothing`, any id on average as well."""
+        output = self.decoder.output
+        mixed = torch.is_autocast_enabled(readouts.device.type)
+        if readouts.is_cuda or mixed or not torch.is_grad_enabled():
+            logs = output(readouts).log_softmax(-1)
+            nats = -logs.gather(1, wanted[:, None]).squeeze(1)
+            return nats, -logs.mean(1) if smoothing else nats
+        found: tuple[Tensor, Tensor] = CrossEntropy.apply(  # type: ignore[no-untyped-call]
+            readouts, output.weight, output.bias, wanted, smoothing
+        )
+        return found
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """What the decoder needs of `source` [B, S], whose lengths [B] are on the CPU."""

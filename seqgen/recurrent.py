@@ -10,6 +10,7 @@ from torch.autograd import Function
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqgen.dropout import Dropout
 from seqgen.kernels import GRU, LSTM
 
 State = tuple[Tensor, ...]  # (hidden, memory cell) for LSTM, (hidden,) otherwise; each [L, N, H]
@@ -38,9 +39,9 @@ class Lookup(NamedTuple):
 Inputs = Tensor | Lookup  # [B, T, I]
 
 
-def embedded(table: nn.Embedding, dropout: nn.Dropout, ids: Tensor) -> Inputs:
+def embedded(table: nn.Embedding, dropout: Dropout, ids: Tensor) -> Inputs:
     """The embeddings of ids [B, T] after dropout, as is fastest for what reads them."""
-    if ids.is_cuda or not torch.is_grad_enabled() or (dropout.training and dropout.p):
+    if ids.is_cuda or not torch.is_grad_enabled() or dropout.active:
         found: Tensor = dropout(table(ids))
         return found
     different, places = torch.unique(ids, return_inverse=True)
@@ -176,7 +177,7 @@ class Stack(nn.Module):
         widths = [inputs] + [width] * (layers - 1)
         self.forwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths)
         self.backwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths if both)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.residual = residual
         # None: the kernels' packing in training on the CPU, torch's on a GPU, padded otherwise.
         # True and False force torch's packing or padding. All give the same outputs, a test says.

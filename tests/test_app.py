@@ -47,6 +47,8 @@ pytestmark = [
     # gradio 6.31 uses what pandas 3 deprecates, after every event.
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
     pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),
+    # And, at every event, what Python 3.14 deprecates.
+    pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction' is deprecated"),
     # Its server and its client drop sockets and event loops without closing them.
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

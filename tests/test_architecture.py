@@ -18,6 +18,7 @@ LEVELS = """
     errors vocabulary signals terminal |
     settings config configfiles resources recipes runs devices progress journal table hub
     readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
+    dropout losses
     recurrent attention |
     batching sampling preparation | model search | checkpoint decoding updates | translator |
     evaluation pictures validation card start | training | flags texts commands cli | __main__

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from seqgen.dropout import Dropout
 from seqgen.recurrent import (
     CELLS,
     INITIALIZATIONS,
@@ -71,9 +72,9 @@ def test_looking_inputs_up_changes_nothing(cell, both):
     layer = Recurrent(cell, E, H).double()
     state = tuple(torch.randn(1, B, H, dtype=torch.double) for _ in range(parts(cell)))
     results = []
-    for dropout in (nn.Dropout(0.0), nn.Dropout(1e-300)):  # the second leaves them as they are
+    for dropout in (Dropout(0.0), Dropout(1e-300)):  # the second leaves them as they are
         inputs = embedded(table, dropout, ids)
-        assert isinstance(inputs, Lookup) == (dropout.p == 0)
+        assert isinstance(inputs, Lookup) == (dropout.share == 0)
         torch.testing.assert_close(whole(inputs), table(ids))
         modules = (table, stack, layer)
         for module in modules:
@@ -86,7 +87,7 @@ def test_looking_inputs_up_changes_nothing(cell, both):
         results.append((outputs.detach(), read.detach(), weights))
     torch.testing.assert_close(*results)
     with torch.no_grad():
-        assert isinstance(embedded(table, nn.Dropout(0.0), ids), torch.Tensor)
+        assert isinstance(embedded(table, Dropout(0.0), ids), torch.Tensor)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -146,7 +147,7 @@ def test_every_gate_starts_orthogonal_and_the_forget_gate_open():
 def test_dropout_stands_between_layers_only():
     stack = Stack("gru", E, H, 1, both=True, dropout=0.9, residual=False)
     inputs = torch.randn(B, S, E)
-    assert isinstance(stack.dropout, nn.Dropout)
+    assert isinstance(stack.dropout, Dropout)
     torch.testing.assert_close(stack(inputs, LENGTHS), stack.eval()(inputs, LENGTHS))
 
 
