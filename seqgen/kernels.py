@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+
 
 class LSTM(Function):
     """inputs [R, N, I], hidden and cell [R, B, H], weights of `torch.nn.LSTM` stacked [R, ...].
@@ -43,21 +45,29 @@ class LSTM(Function):
         gates = _projected(inputs, places, weight_ih, bias_ih + bias_hh)
         states = gates.new_empty(*gates.shape[:2], width)
         cells = torch.empty_like(states)
-        across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
+        across = weight_hh.transpose(1, 2)
         blocks = [
             torch.split(part, sizes, dim=1)
-            for part in (gates, *torch.split(gates, width, dim=-1), cells, states)
+            for part in (
+                gates,
+                gates[..., : 2 * width],
+                *torch.split(gates, width, dim=-1),
+                cells,
+                states,
+            )
         ]
         before, ended, kept = hidden, cell.clone(), cell
-        for size, gate, entering, forget, new, leaving, memory, after in zip(
-            sizes, *blocks, strict=True
+        for size, left, gate, both, entering, forget, new, leaving, memory, after in zip(
+            sizes, [*sizes[1:], 0], *blocks, strict=True
         ):
-            total = torch.baddbmm(gate, _first(before, size), across)
-            torch.sigmoid(total, out=gate)
-            torch.tanh(total[..., 2 * width : 3 * width], out=new)
+            gate.baddbmm_(_first(before, size), across)
+            both.sigmoid_()
+            new.tanh_()
+            leaving.sigmoid_()
             torch.mul(forget, _first(kept, size), out=memory).addcmul_(entering, new)
             torch.tanh(memory, out=after).mul_(leaving)
-            ended[:, :size] = memory
+            if left < size:
+                ended[:, left:size] = memory[:, left:]
             before, kept = after, memory
         context.sizes, context.places = sizes, places
         context.save_for_backward(inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh)
@@ -66,37 +76,31 @@ class LSTM(Function):
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
         inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
-        sizes, outputs = context.sizes, gradients[0]
-        entering, forget, new, leaving = torch.split(gates, states.shape[-1], dim=-1)
-        squashed = cells.tanh()
-        # How much of the cell's gradient goes into each of three gates, and of the state's into
-        # the fourth and the cell, before their nonlinearities.
-        into = torch.stack(
-            [
-                (1 - entering).mul_(entering).mul_(new),
-                (1 - forget).mul_(forget).mul_(_before(cells, cell, sizes)),
-                (1 - new * new).mul_(entering),
-                (1 - leaving).mul_(leaving).mul_(squashed),
-            ],
-            dim=2,
-        )  # [R, N, 4, H]
-        to_cell = (1 - squashed * squashed).mul_(leaving)
-        across = torch.empty_like(into)
-        flat = across.flatten(2)
+        sizes, width = context.sizes, states.shape[-1]
+        across = torch.empty_like(gates)
         carried, kept = torch.zeros_like(hidden), gradients[1].clone()
-        blocks = [
-            torch.split(part, sizes, dim=1)
-            for part in (outputs, to_cell, forget, into, across, flat)
-        ]
-        for size, output, leading, forgot, factors, products, row in _reversed(sizes, blocks):
+        parts = (gradients[0], cells, gates[..., : 2 * width], *torch.split(gates, width, dim=-1),
+                 across, across[..., : 2 * width], *torch.split(across, width, dim=-1))  # fmt: skip
+        blocks = [torch.split(part, sizes, dim=1) for part in parts]
+        earlier = [cell, *blocks[1][:-1]]
+        for (size, before, output, memory, both, entering, forget, new, leaving,
+             row, to_both, to_entering, to_forget, to_new, to_leaving) in _reversed(
+                 sizes, [earlier, *blocks]):  # fmt: skip
             arriving = output + _first(carried, size)
-            to_kept = torch.addcmul(_first(kept, size), arriving, leading)
-            torch.mul(factors[:, :, :3], to_kept[:, :, None], out=products[:, :, :3])
-            torch.mul(factors[:, :, 3], arriving, out=products[:, :, 3])
+            squashed = memory.tanh()
+            to_memory = tanh_backward(arriving * leaving, squashed).add_(_first(kept, size))
+            # Into each gate, then back through its nonlinearity.
+            torch.mul(to_memory, new, out=to_entering)
+            torch.mul(to_memory, _first(before, size), out=to_forget)
+            torch.mul(to_memory, entering, out=to_new)
+            torch.mul(arriving, squashed, out=to_leaving)
+            sigmoid_backward(to_both, both, grad_input=to_both)
+            tanh_backward(to_new, new, grad_input=to_new)
+            sigmoid_backward(to_leaving, leaving, grad_input=to_leaving)
             carried = _written(carried, row @ weight_hh)
-            kept = _written(kept, to_kept * forgot)
-        bias = flat.sum(1)
-        to_inputs, to_weight = _unprojected(flat, inputs, context.places, weight_ih)
+            kept = _written(kept, to_memory.mul_(forget))
+        bias = across.sum(1)
+        to_inputs, to_weight = _unprojected(across, inputs, context.places, weight_ih)
         return (
             None,
             None,
@@ -104,7 +108,7 @@ class LSTM(Function):
             carried,
             kept,
             to_weight,
-            flat.transpose(1, 2) @ _before(states, hidden, sizes),
+            across.transpose(1, 2) @ _before(states, hidden, sizes),
             bias,
             bias.clone(),  # each is changed in place by clipping
         )

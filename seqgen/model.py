@@ -18,7 +18,6 @@ from seqgen.losses import CrossEntropy
 from seqgen.recurrent import (
     INITIALIZATIONS,
     Recurrent,
-    Stack,
     State,
     embedded,
     initialize,
@@ -26,6 +25,7 @@ from seqgen.recurrent import (
     whole,
 )
 from seqgen.sampling import GOLD, Forcing, mixed_inputs
+from seqgen.stack import Stack
 from seqgen.vocabulary import BOS, PAD
 
 

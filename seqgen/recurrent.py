@@ -21,7 +21,7 @@ CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
     "rnn": nn.RNN,
 }
 
-# Where torch has no fused layer that is fast on the way back: the CPU.
+# Where torch has no fused layer that is fast on the way back: the CPU, but for what oneDNN has.
 KERNELS: dict[type[nn.RNNBase], type[Function]] = {nn.LSTM: LSTM, nn.GRU: GRU}
 
 
@@ -92,7 +92,12 @@ class Recurrent(nn.Module):
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
         mixed = torch.is_autocast_enabled("cpu")  # the kernels compute in one precision
         wanted = torch.is_grad_enabled() and not standing(inputs).is_cuda and not mixed
-        return wanted and type(self.cell) in KERNELS
+        return wanted and type(self.cell) in KERNELS and not self._has_onednn()
+
+    def _has_onednn(self) -> bool:
+        single = self.cell.weight_hh_l0.dtype == torch.float32
+        found: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        return found and single and self.parts == 2
 
     def _trained(self, inputs: Inputs, state: State | None) -> tuple[Tensor, State]:
         """The same as the cell of torch, faster on the way back."""
@@ -131,115 +136,6 @@ def run_together(
     apply = KERNELS[type(cells[0])].apply
     found = apply(sizes, places, rows, *start, *weights)  # type: ignore[no-untyped-call]
     return (found[0], (found[1],)) if layers[0].parts == 2 else (found, ())
-
-
-class Packed:
-    """Layers over padded sources, for a kernel that takes them packed."""
-
-    def __init__(self, lengths: Tensor, longest: int):
-        order = lengths.argsort(descending=True, stable=True)
-        self.batch, ends = len(lengths), lengths[order]
-        steps = torch.arange(longest)[:, None]
-        real = steps < ends  # [S, B], the longest first
-        starts = order * longest
-        self.sizes: list[int] = real.sum(1).tolist()
-        # Where the steps are in [B * S]: those of the first direction, and of the second.
-        self.places = torch.stack([(starts + steps)[real], (starts + ends - 1 - steps)[real]])
-
-    def __call__(self, layers: Sequence[Recurrent], fed: Inputs) -> Tensor:
-        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
-        places = self.places[: len(layers)]  # [R, N]
-        given = standing(fed).flatten(0, 1)  # [B * S, ...]
-        packed = given.index_select(0, places.flatten()).view(*places.shape, *given.shape[1:])
-        outputs, _ = run_together(layers, moved(fed, packed), self.sizes)
-        empty = outputs.new_zeros(len(given), outputs.shape[-1])
-        each = (
-            empty.index_copy(0, where, found) for where, found in zip(places, outputs, strict=True)
-        )
-        return torch.cat(list(each), dim=-1).view(self.batch, len(self.sizes), -1)
-
-
-class Stack(nn.Module):
-    """Layers over a whole source, in one direction or both."""
-
-    def __init__(
-        self,
-        cell: str,
-        inputs: int,
-        width: int,
-        layers: int,
-        both: bool,
-        dropout: float,
-        residual: bool,
-    ):
-        super().__init__()
-        each = width // 2 if both else width
-        widths = [inputs] + [width] * (layers - 1)
-        self.forwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths)
-        self.backwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths if both)
-        self.dropout = Dropout(dropout)
-        self.residual = residual
-        # None: the kernels' packing in training on the CPU, torch's on a GPU, padded otherwise.
-        # True and False force torch's packing or padding. All give the same outputs, a test says.
-        self.pack: bool | None = None
-
-    def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:
-        """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
-        run = self._runner(inputs, lengths)
-        hidden = run(self._layers(0), inputs)
-        for number in range(1, len(self.forwards)):
-            outputs = run(self._layers(number), self.dropout(hidden))
-            hidden = hidden + outputs if self.residual else outputs
-        return hidden
-
-    def last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
-        """What each direction gave when it had read the whole sentence: [B, D]."""
-        final = (lengths - 1).to(outputs.device, non_blocking=True)
-        forwards = outputs[torch.arange(len(outputs), device=outputs.device), final]  # [B, D]
-        if not self.backwards:
-            return forwards
-        half = outputs.shape[-1] // 2
-        return torch.cat([forwards[:, :half], outputs[:, 0, half:]], dim=-1)
-
-    def _layers(self, number: int) -> list[Recurrent]:
-        """One layer's directions."""
-        both = (self.forwards[number], *self.backwards[number : number + 1])
-        return [layer for layer in both if isinstance(layer, Recurrent)]
-
-    def _runner(
-        self, inputs: Inputs, lengths: Tensor
-    ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
-        """What runs layers over this batch."""
-        given = standing(inputs)
-        if self.pack is None and self._layers(0)[0].has_kernel(inputs):
-            return Packed(lengths, given.shape[1])
-        return Mirrored(lengths, given, given.is_cuda if self.pack is None else self.pack)
-
-
-class Mirrored:
-    """Layers over padded sources, the second of which gets each sentence in reverse."""
-
-    def __init__(self, lengths: Tensor, given: Tensor, pack: bool):
-        self.lengths, self.pack = lengths, pack
-        steps = torch.arange(given.shape[1], device=given.device)
-        ends = lengths.to(given.device, non_blocking=True)[:, None]
-        self.real = steps < ends  # [B, S]
-        self.mirror = torch.where(self.real, ends - 1 - steps, steps)  # [B, S], its own inverse
-
-    def __call__(self, layers: Sequence[Recurrent], inputs: Inputs) -> Tensor:
-        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
-        fed = whole(inputs)
-        outputs = [self._run(layers[0], fed)]
-        for layer in layers[1:]:
-            outputs.append(self._reversed(self._run(layer, self._reversed(fed))))
-        return torch.cat(outputs, dim=-1) * self.real[..., None]
-
-    def _run(self, layer: Recurrent, fed: Tensor) -> Tensor:
-        return layer.packed(fed, self.lengths) if self.pack else layer(fed)[0]
-
-    def _reversed(self, values: Tensor) -> Tensor:
-        """`values` [B, S, H] with the steps of each sentence from its end to its start."""
-        return values.gather(1, self.mirror[..., None].expand(-1, -1, values.shape[-1]))
 
 
 def _he(weight: Tensor) -> None:

@@ -10,13 +10,13 @@ from seqgen.recurrent import (
     INITIALIZATIONS,
     Lookup,
     Recurrent,
-    Stack,
     embedded,
     initialize,
     parts,
     select,
     whole,
 )
+from seqgen.stack import Stack, divided
 
 B, S, H, E, L = 3, 7, 10, 5, 2
 LENGTHS = torch.tensor([7, 2, 4])
@@ -175,3 +175,27 @@ def test_the_kernels_of_the_cpu_are_the_layers_of_torch(cell):
         results.append((outputs.detach(), [leaf.grad for leaf in leaves]))
     assert all(gradient.any() for gradient in results[0][1])
     torch.testing.assert_close(results[0], results[1])
+
+
+def test_sentences_go_in_groups_where_padding_costs_more_than_a_group_does():
+    assert divided([9] * 20) == [20]
+    assert divided([9]) == [1]
+    assert divided([40] * 20 + [5] * 20) == [20, 20]
+    assert sum(divided(list(range(60, 0, -1)))) == 60
+    assert len(divided(list(range(60, 0, -1)))) > 2
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("both", [True, False])
+def test_in_groups_sources_are_read_as_they_are_side_by_side(cell, both):
+    lengths = torch.tensor([2, 90, 3, 1, 88, 5, 90, 2, 4, 1, 87, 3] * 2)
+    torch.manual_seed(5)
+    stack = Stack(cell, E, H, L, both, dropout=0.0, residual=True)
+    inputs = torch.randn(len(lengths), 90, E, requires_grad=True)
+    leaves = [inputs, *stack.parameters()]
+    results = []
+    for stack.pack in (None, True):
+        outputs = stack(inputs, lengths)
+        results.append([outputs, *torch.autograd.grad(outputs.sin().sum(), leaves)])
+    assert len(divided(lengths.sort(descending=True).values.tolist())) > 1
+    torch.testing.assert_close(*results, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,161 @@
+"""The encoder's layers over whole sources, in one direction or both, and ways to run them."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.dropout import Dropout
+from seqgen.recurrent import Inputs, Recurrent, moved, run_together, standing, whole
+
+STEP = 8  # sentences that take as long as a step of a layer does by itself
+
+
+class Stack(nn.Module):
+    """Layers over a whole source, in one direction or both."""
+
+    def __init__(
+        self,
+        cell: str,
+        inputs: int,
+        width: int,
+        layers: int,
+        both: bool,
+        dropout: float,
+        residual: bool,
+    ):
+        super().__init__()
+        each = width // 2 if both else width
+        widths = [inputs] + [width] * (layers - 1)
+        self.forwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths)
+        self.backwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths if both)
+        self.dropout = Dropout(dropout)
+        self.residual = residual
+        # None: torch's packing on a GPU; on the CPU the kernels' where there are some, and groups
+        # of nearly one length where there are not. True and False force torch's packing or
+        # padding. All give the same outputs, a test says.
+        self.pack: bool | None = None
+
+    def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:
+        """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
+        run = self._runner(inputs, lengths)
+        hidden = run(self._layers(0), inputs)
+        for number in range(1, len(self.forwards)):
+            outputs = run(self._layers(number), self.dropout(hidden))
+            hidden = hidden + outputs if self.residual else outputs
+        return hidden
+
+    def last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """What each direction gave when it had read the whole sentence: [B, D]."""
+        final = (lengths - 1).to(outputs.device, non_blocking=True)
+        forwards = outputs[torch.arange(len(outputs), device=outputs.device), final]  # [B, D]
+        if not self.backwards:
+            return forwards
+        half = outputs.shape[-1] // 2
+        return torch.cat([forwards[:, :half], outputs[:, 0, half:]], dim=-1)
+
+    def _layers(self, number: int) -> list[Recurrent]:
+        """One layer's directions."""
+        both = (self.forwards[number], *self.backwards[number : number + 1])
+        return [layer for layer in both if isinstance(layer, Recurrent)]
+
+    def _runner(
+        self, inputs: Inputs, lengths: Tensor
+    ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
+        """What runs layers over this batch."""
+        given = standing(inputs)
+        if self.pack is None and self._layers(0)[0].has_kernel(inputs):
+            return Packed(lengths, given.shape[1])
+        if self.pack is None and not given.is_cuda:
+            return Divided(lengths, given)
+        return Mirrored(lengths, given, bool(self.pack or self.pack is None))
+
+
+class Packed:
+    """Layers over padded sources, for a kernel that takes them packed."""
+
+    def __init__(self, lengths: Tensor, longest: int):
+        order = lengths.argsort(descending=True, stable=True)
+        self.batch, ends = len(lengths), lengths[order]
+        steps = torch.arange(longest)[:, None]
+        real = steps < ends  # [S, B], the longest first
+        starts = order * longest
+        self.sizes: list[int] = real.sum(1).tolist()
+        # Where the steps are in [B * S]: those of the first direction, and of the second.
+        self.places = torch.stack([(starts + steps)[real], (starts + ends - 1 - steps)[real]])
+
+    def __call__(self, layers: Sequence[Recurrent], fed: Inputs) -> Tensor:
+        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
+        places = self.places[: len(layers)]  # [R, N]
+        given = standing(fed).flatten(0, 1)  # [B * S, ...]
+        packed = given.index_select(0, places.flatten()).view(*places.shape, *given.shape[1:])
+        outputs, _ = run_together(layers, moved(fed, packed), self.sizes)
+        empty = outputs.new_zeros(len(given), outputs.shape[-1])
+        each = (
+            empty.index_copy(0, where, found) for where, found in zip(places, outputs, strict=True)
+        )
+        return torch.cat(list(each), dim=-1).view(self.batch, len(self.sizes), -1)
+
+
+class Divided:
+    """Layers over padded sources in groups of nearly one length: little is spent on padding."""
+
+    def __init__(self, lengths: Tensor, given: Tensor):
+        order = lengths.argsort(descending=True, stable=True)
+        self.steps = given.shape[1]
+        self.groups = [
+            (rows, Mirrored(lengths[rows], given[rows, : int(lengths[rows[0]])], pack=False))
+            for rows in torch.split(order, divided(lengths[order].tolist()))
+        ]
+        self.back = order.argsort()
+
+    def __call__(self, layers: Sequence[Recurrent], inputs: Inputs) -> Tensor:
+        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
+        fed, outputs = whole(inputs), []
+        for rows, group in self.groups:
+            found = group(layers, fed[:, : group.real.shape[1]].index_select(0, rows))
+            outputs.append(functional.pad(found, (0, 0, 0, self.steps - found.shape[1])))
+        return torch.cat(outputs).index_select(0, self.back)
+
+
+def divided(lengths: Sequence[int]) -> list[int]:
+    """How many of the longest, the next, ... go together: `lengths` are sorted, longest first."""
+    best = [len(lengths)]
+    least = lengths[0] * (len(lengths) + STEP)
+    for parts in range(2, min(4, len(lengths)) + 1):
+        sizes = [len(lengths) * (part + 1) // parts - len(lengths) * part // parts
+                 for part in range(parts)]  # fmt: skip
+        starts = itertools.accumulate(sizes[:-1], initial=0)
+        cost = sum(lengths[start] * (size + STEP)
+                   for start, size in zip(starts, sizes, strict=True))  # fmt: skip
+        if cost < least:
+            best, least = sizes, cost
+    return best
+
+
+class Mirrored:
+    """Layers over padded sources, the second of which gets each sentence in reverse."""
+
+    def __init__(self, lengths: Tensor, given: Tensor, pack: bool):
+        self.lengths, self.pack = lengths, pack
+        steps = torch.arange(given.shape[1], device=given.device)
+        ends = lengths.to(given.device, non_blocking=True)[:, None]
+        self.real = steps < ends  # [B, S]
+        self.mirror = torch.where(self.real, ends - 1 - steps, steps)  # [B, S], its own inverse
+
+    def __call__(self, layers: Sequence[Recurrent], inputs: Inputs) -> Tensor:
+        """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
+        fed = whole(inputs)
+        outputs = [self._run(layers[0], fed)]
+        for layer in layers[1:]:
+            outputs.append(self._reversed(self._run(layer, self._reversed(fed))))
+        return torch.cat(outputs, dim=-1) * self.real[..., None]
+
+    def _run(self, layer: Recurrent, fed: Tensor) -> Tensor:
+        return layer.packed(fed, self.lengths) if self.pack else layer(fed)[0]
+
+    def _reversed(self, values: Tensor) -> Tensor:
+        """`values` [B, S, H] with the steps of each sentence from its end to its start."""
+        return values.gather(1, self.mirror[..., None].expand(-1, -1, values.shape[-1]))
