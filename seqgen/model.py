@@ -243,6 +243,17 @@ class Seq2Seq(nn.Module):
 
 def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """A network with fresh weights, drawn from torch's global generator."""
+    model = _network(config, source_vocabulary, target_vocabulary)
+    _initialize(model, config)
+    return _tied(model, config)
+
+
+def unfilled(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
+    """The same network with any weights, which a file is to fill: orthogonal ones take a second."""
+    return _tied(_network(config, source_vocabulary, target_vocabulary), config)
+
+
+def _network(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     if config.tie == "all" and source_vocabulary != target_vocabulary:
         raise ConfigError(
             f"model.tie = 'all' shares one embedding, but the vocabularies have "
@@ -254,10 +265,12 @@ def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -
             f"{name} pieces, but the vocabularies have {source_vocabulary} and "
             f"{target_vocabulary} of their own; tokenizer.joint makes them one"
         )
-    model = Seq2Seq(
+    return Seq2Seq(
         Encoder(config, source_vocabulary), Bridge(config), Decoder(config, target_vocabulary)
     )
-    _initialize(model, config)
+
+
+def _tied(model: Seq2Seq, config: ModelConfig) -> Seq2Seq:
     if config.tie != "none":
         model.decoder.output.weight = model.decoder.embedding.weight
     if config.tie == "all":

@@ -13,7 +13,7 @@ from seqgen import checkpoint, distributed
 from seqgen.batching import Batch, Batches, Budget, mixed
 from seqgen.card import write_card
 from seqgen.config import Config
-from seqgen.devices import pick_device, precision
+from seqgen.devices import keep_memory, pick_device, precision
 from seqgen.errors import TrainingError
 from seqgen.evaluation import evaluate, write
 from seqgen.journal import Journal
@@ -57,6 +57,7 @@ def train(
             raise Stopped
 
     device = pick_device(distributed.local_device(config.train.device))
+    keep_memory()
     with distributed.together(device):
         report = Silent() if distributed.rank() else report or reporter()
         with closing(report), opened(run, overwrite):

@@ -17,7 +17,8 @@ from seqgen.config import Config, DecodeConfig
 from seqgen.decoding import device_of, padded
 from seqgen.devices import pick_device
 from seqgen.errors import DataError
-from seqgen.model import Seq2Seq, build
+from seqgen.inference import ready
+from seqgen.model import Seq2Seq, unfilled
 from seqgen.search import Found
 from seqgen.segments import segments
 from seqgen.signals import Pause, never
@@ -56,6 +57,7 @@ class Translator:
         self.config = config
         self.tokenizers = tokenizers
         self.model = model
+        self._arranged: tuple[list[tuple[int, int]], Seq2Seq] | None = None
         self.folder = folder
 
     @classmethod
@@ -71,7 +73,7 @@ class Translator:
             folder = checkpoint.download(str(model), revision)
         config = checkpoint.read_description(folder)
         tokenizers = tokenizer.load(folder, config.facts.tokenizer_sha256)
-        network = build(config.model, tokenizers.source.size, tokenizers.target.size)
+        network = unfilled(config.model, tokenizers.source.size, tokenizers.target.size)
         path = folder / checkpoint.WEIGHTS
         checkpoint.load_weights(network, checkpoint.read_weights(path), path)
         network.to(pick_device(device)).eval()
@@ -81,6 +83,13 @@ class Translator:
     def examples(self) -> tuple[str, ...]:
         """A few source texts of the data the model was validated on."""
         return tuple(str(text) for text in json.loads(self.config.facts.examples))
+
+    def _ready(self) -> Seq2Seq:
+        """The model as search asks it: made ready again where its weights are others by now."""
+        marks = [(weight.data_ptr(), weight._version) for weight in self.model.parameters()]
+        if self._arranged is None or self._arranged[0] != marks:
+            self._arranged = marks, ready(self.model)
+        return self._arranged[1]
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the model folder, as `from_pretrained` and the Hub take it."""
@@ -225,7 +234,7 @@ class Translator:
             numbers = spoken[first : first + settings.batch_size]
             sources = [encoded[number] for number in numbers]
             limits = [self.limit(len(ids) + 1, settings) for ids in sources]
-            rows = decoding.decode(self.model, sources, limits, settings, pause)
+            rows = decoding.decode(self._ready(), sources, limits, settings, pause)
             for number, row in zip(numbers, rows, strict=True):
                 found[number] = [self._described(one) for one in row]
         return found
@@ -237,7 +246,7 @@ class Translator:
             yield ""
             return
         written: list[int] = []
-        for found in decoding.stream(self.model, ids, self.limit(len(ids) + 1, settings)):
+        for found in decoding.stream(self._ready(), ids, self.limit(len(ids) + 1, settings)):
             written.append(found)
             yield self.tokenizers.target.prefix(written)
         yield self.tokenizers.target.decode([written])[0]

@@ -20,7 +20,8 @@ LEVELS = """
     readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
     dropout losses
     recurrent stack attention |
-    batching sampling preparation | model search | checkpoint decoding updates | translator |
+    batching sampling preparation | model search inference |
+    checkpoint decoding updates | translator |
     evaluation pictures validation card start | training | flags texts commands cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]
