@@ -120,6 +120,7 @@ def translate(
     picture = _picture(attention)
     translator = _load(model, device)
     decode = resolve(given, base=translator.config).decode
+    _say_int8(translator, decode)
     form = "json" if as_json else "nbest" if decode.nbest > 1 else "plain"
     first = ""
     number = cut = 0
@@ -155,6 +156,7 @@ def evaluate(
     folder = _writable(output_dir, model)
     translator = _load(model, device)
     resolved = resolve(given, base=_other_data(translator.config, given))
+    _say_int8(translator, resolved.decode)
     from seqgen import evaluation
     from seqgen.corpus import read_corpus
 
@@ -238,6 +240,13 @@ def _load(model: str, device: str) -> "Translator":
     if not model:
         note(f"model {found}")
     return translator
+
+
+def _say_int8(translator: "Translator", decode: DecodeConfig) -> None:
+    """Why weights keep their 32 bits although 8 were asked for."""
+    reason = translator.why_not_int8() if decode.int8 else ""
+    if reason:
+        note(f"int8: {reason}; decoding goes on in fp32")
 
 
 def _other_data(config: Config, given: Values) -> Config:

@@ -248,6 +248,9 @@ class DecodeConfig(Section):
         minimum=0,
         flags=("--max-new-tokens",),
     )
+    int8: bool = setting(
+        False, "weights of 8 bits for the search on a CPU: faster, a little less exact"
+    )
     batch_size: int = setting(
         64, "sentences decoded at a time", minimum=1, flags=("--per-device-eval-batch-size",)
     )

@@ -7,6 +7,7 @@ as it is.
 """
 
 import copy
+import warnings
 from typing import TypeVar
 
 import torch
@@ -20,20 +21,50 @@ ROWS = 64  # of the products that weights are arranged for; others are right as 
 Kind = TypeVar("Kind", bound=nn.Module)
 
 
-def ready(model: Seq2Seq) -> Seq2Seq:
-    """The same function as `model`, faster step by step, while its weights stay as they are."""
+def ready(model: Seq2Seq, int8: bool = False) -> Seq2Seq:
+    """The same function as `model`, faster step by step, while its weights stay as they are.
+
+    With `int8`, nearly the same: the decoder's weights have 8 bits, if `why_not_int8` is empty.
+    """
     output = model.decoder.output.weight
-    if output.dtype != torch.float32 or output.is_cuda or not hasattr(torch.ops.mkl, "_mkl_linear"):
+    quantized = int8 and not why_not_int8(output.device)
+    there = quantized or hasattr(torch.ops.mkl, "_mkl_linear")
+    if output.dtype != torch.float32 or output.is_cuda or not there:
         return model
+    product = _quantized if quantized else Packed
     twin = _twin(model)
     decoder = twin.decoder = _twin(model.decoder)
     decoder.layers = nn.ModuleList(
-        Step(layer, Packed) for layer in model.decoder.layers if isinstance(layer, Recurrent)
+        Step(layer, product) for layer in model.decoder.layers if isinstance(layer, Recurrent)
     )
     for name in ("readout", "output"):
         linear = getattr(model.decoder, name)
-        setattr(decoder, name, Packed(linear.weight, linear.bias))
+        setattr(decoder, name, product(linear.weight, linear.bias))
     return twin
+
+
+def why_not_int8(device: torch.device) -> str:
+    """What keeps weights on this device from having 8 bits; empty where nothing does."""
+    if device.type != "cpu":
+        return f"the model is on {device}, and weights of 8 bits are for the CPU"
+    if not hasattr(torch.ao.quantization, "quantize_dynamic"):
+        return f"torch {torch.__version__} has no quantize_dynamic"
+    return ""
+
+
+def _quantized(weight: Tensor, bias: Tensor) -> nn.Module:
+    """A linear layer with weights of 8 bits, whose inputs are scaled as they come."""
+    linear = nn.Linear(weight.shape[1], weight.shape[0])
+    linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
+    with warnings.catch_warnings():
+        # That torch will part with this; what then happens is written above.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=UserWarning)
+        layers = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            nn.Sequential(linear), {nn.Linear}, dtype=torch.qint8
+        )
+    layer: nn.Module = layers[0]
+    return layer
 
 
 class Packed(nn.Module):

@@ -17,7 +17,7 @@ from seqgen.config import Config, DecodeConfig
 from seqgen.decoding import device_of, padded
 from seqgen.devices import pick_device
 from seqgen.errors import DataError
-from seqgen.inference import ready
+from seqgen.inference import ready, why_not_int8
 from seqgen.model import Seq2Seq, unfilled
 from seqgen.search import Found
 from seqgen.segments import segments
@@ -57,7 +57,7 @@ class Translator:
         self.config = config
         self.tokenizers = tokenizers
         self.model = model
-        self._arranged: tuple[list[tuple[int, int]], Seq2Seq] | None = None
+        self._arranged: tuple[object, Seq2Seq] | None = None
         self.folder = folder
 
     @classmethod
@@ -84,12 +84,16 @@ class Translator:
         """A few source texts of the data the model was validated on."""
         return tuple(str(text) for text in json.loads(self.config.facts.examples))
 
-    def _ready(self) -> Seq2Seq:
+    def _ready(self, int8: bool) -> Seq2Seq:
         """The model as search asks it: made ready again where its weights are others by now."""
-        marks = [(weight.data_ptr(), weight._version) for weight in self.model.parameters()]
+        marks = int8, [(weight.data_ptr(), weight._version) for weight in self.model.parameters()]
         if self._arranged is None or self._arranged[0] != marks:
-            self._arranged = marks, ready(self.model)
+            self._arranged = marks, ready(self.model, int8)
         return self._arranged[1]
+
+    def why_not_int8(self) -> str:
+        """Why `int8` among the search settings changes nothing here; empty where it does."""
+        return why_not_int8(device_of(self.model))
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the model folder, as `from_pretrained` and the Hub take it."""
@@ -230,11 +234,12 @@ class Translator:
         spoken = [number for number, text in enumerate(texts) if text.strip() and encoded[number]]
         # Sentences of one length finish together.
         spoken.sort(key=lambda number: len(encoded[number]))
+        model = self._ready(settings.int8)
         for first in range(0, len(spoken), settings.batch_size):
             numbers = spoken[first : first + settings.batch_size]
             sources = [encoded[number] for number in numbers]
             limits = [self.limit(len(ids) + 1, settings) for ids in sources]
-            rows = decoding.decode(self._ready(), sources, limits, settings, pause)
+            rows = decoding.decode(model, sources, limits, settings, pause)
             for number, row in zip(numbers, rows, strict=True):
                 found[number] = [self._described(one) for one in row]
         return found
@@ -246,7 +251,8 @@ class Translator:
             yield ""
             return
         written: list[int] = []
-        for found in decoding.stream(self._ready(), ids, self.limit(len(ids) + 1, settings)):
+        limit = self.limit(len(ids) + 1, settings)
+        for found in decoding.stream(self._ready(settings.int8), ids, limit):
             written.append(found)
             yield self.tokenizers.target.prefix(written)
         yield self.tokenizers.target.decode([written])[0]

@@ -55,6 +55,9 @@ class Copying:
         cls.folder = model
         return cls()
 
+    def why_not_int8(self):
+        return "torch is too new"
+
     def hypotheses(self, texts, decode):
         Copying.seen = (*Copying.seen, decode)
         return [[self.of(text, rank) for rank in range(decode.nbest)] for text in texts]
@@ -657,6 +660,13 @@ def evaluated(copying, monkeypatch):
     monkeypatch.setattr("seqgen.corpus", corpus, raising=False)
     monkeypatch.setattr("seqgen.evaluation", evaluation, raising=False)
     return calls
+
+
+def test_why_weights_keep_32_bits_is_one_line(run, copying):
+    ran = run("translate", "--model", "run", "--int8", "a")
+    assert (ran.code, ran.out) == (0, "a\n")
+    assert ran.err == "seqgen: int8: torch is too new; decoding goes on in fp32\n"
+    assert run("translate", "--model", "run", "a").err == ""
 
 
 def test_evaluate_prints_the_report_and_writes_into_the_run(run, evaluated):

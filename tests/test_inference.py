@@ -6,7 +6,7 @@ from test_model import batch, network
 
 from seqgen.config import DecodeConfig
 from seqgen.decoding import decode
-from seqgen.inference import Packed, ready
+from seqgen.inference import Packed, ready, why_not_int8
 from seqgen.recurrent import CELLS
 from seqgen.vocabulary import EOS
 
@@ -60,3 +60,17 @@ def test_a_ready_model_finds_what_the_model_finds(beam):
 def test_what_cannot_be_made_ready_is_ready_as_it_is():
     model = network()  # in double precision
     assert ready(model) is model
+
+
+def test_weights_of_8_bits_stay_at_32_where_torch_cannot_do_it(monkeypatch):
+    model = network().float()
+    assert why_not_int8(torch.device("cpu")) == ""
+    assert "on cuda" in why_not_int8(torch.device("cuda"))
+    assert not isinstance(ready(model, int8=True).decoder.output, Packed)
+    monkeypatch.delattr(torch.ao.quantization, "quantize_dynamic")
+    assert why_not_int8(torch.device("cpu")) == f"torch {torch.__version__} has no quantize_dynamic"
+    with torch.inference_mode():
+        found = [
+            decode(ready(model, int8), [[4, 5]], [9], DecodeConfig()) for int8 in (True, False)
+        ]
+    assert found[0] == found[1]

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from seqgen import training
 from seqgen.batching import Batch, Encoded
 from seqgen.checkpoint import checkpoints, damage
-from seqgen.config import TrainConfig
+from seqgen.config import DecodeConfig, TrainConfig
 from seqgen.decoding import padded
 from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingError
 from seqgen.metrics import METRICS
@@ -28,6 +28,7 @@ from seqgen.model import build
 from seqgen.progress import Silent
 from seqgen.sampling import GOLD
 from seqgen.start import make_optimizer
+from seqgen.translator import Translator
 from seqgen.updates import update
 from seqgen.vocabulary import BOS, EOS
 
@@ -83,6 +84,21 @@ def test_a_run_learns_to_reverse(tmp_path):
     assert outcome.scores["exact"] >= 95
     losses = [line["loss"] for line in log(tmp_path / "run") if "validation" not in line]
     assert losses[-1] < losses[0] / 3
+    # Weights of 8 bits come from the same folder and cost next to nothing.
+    translator = Translator.from_pretrained(tmp_path / "run", device="cpu")
+    assert translator.why_not_int8() == ""
+    sources, targets = zip(*toy.pairs(300, 6), strict=True)
+    exact, small = (
+        translator.hypotheses(sources, DecodeConfig(int8=int8)) for int8 in (False, True)
+    )
+    scores, less = ([one.score for (one,) in found] for found in (exact, small))
+    assert scores != less, "the weights are others"
+    chrf = [
+        METRICS["chrf"].score([one.text for (one,) in found], [[target] for target in targets])
+        for found in (exact, small)
+    ]
+    assert chrf[0] > 90
+    assert chrf[1] > chrf[0] - 0.5
 
 
 STRICT = {
