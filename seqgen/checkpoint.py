@@ -78,6 +78,15 @@ def save_model(folder: Path, model: nn.Module, config: Config, tokenizers: Token
     write(folder / WEIGHTS, tensor_bytes(_on_cpu(weights(model))))
 
 
+def check_place(folder: Path) -> None:
+    """Refuse to write a model over something that is none."""
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{folder}: is a file; a model is a folder, so name another place")
+    there = [name for name in ("README.md", WEIGHTS) if (folder / name).exists()]
+    if there and not (folder / CONFIG).exists():
+        raise ModelError(f"{folder}: holds a {there[0]} of no model; name another folder")
+
+
 def save_description(folder: Path, config: Config, tokenizers: Tokenizers) -> None:
     """The settings and the tokenizers, without weights: enough to resume from the start."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; a failure is one line on stderr."""
     debug, words = _without_debug(sys.argv[1:] if arguments is None else arguments)
+    _open_streams()
     _use_utf8()
     try:
         with exit_on_termination():
@@ -201,6 +202,13 @@ def _nearest(option: str, names: list[str]) -> str:
         if near := difflib.get_close_matches(option, known, n=1, cutoff=cutoff):
             return starts[near[0]] if known is starts else near[0]
     return ""
+
+
+def _open_streams() -> None:
+    """Give the streams that a shell closed (`>&-`) somewhere to read and write."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _use_utf8() -> None:

@@ -69,6 +69,8 @@ def train(
             outcome = training.train(resolved, run, overwrite, told, stop)
         finally:
             told.close()
+    if not outcome.finished:
+        note(f"stopped after step {outcome.steps:,}; {run} is saved: the same command goes on")
     return 0 if outcome.finished else stop.exit_code
 
 

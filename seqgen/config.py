@@ -12,6 +12,8 @@ from typing import Any, Literal, get_type_hints
 from seqgen.errors import ConfigError
 from seqgen.settings import Section, setting, settings
 
+LONGEST_TEXT = 100_000  # characters; a longer one is no text that anyone would read
+
 
 @dataclass(frozen=True)
 class DataConfig(Section):

@@ -14,9 +14,13 @@ from seqgen.settings import settings
 def read_config(path: Path, base: Config | None = None) -> Config:
     """The settings of a TOML or JSON file over `base`; facts of a model folder included."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a configuration: {error}") from None
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}; `seqgen config > FILE` writes a configuration"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8: {error}; save the file as UTF-8") from None
     try:
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:

@@ -205,7 +205,8 @@ def _guess(table: Table, source: int | None, target: int | None) -> tuple[int, i
         known = [pair for pair in PAIRS if set(pair) <= set(lower)]
         if len(known) == 1:
             return lower.index(known[0][0]), lower.index(known[0][1])
-        if len(texts) == 2:
+        free = {table.columns[index] for index in texts} <= table.nested
+        if len(texts) == 2 and not free:
             return texts[0], texts[1]
     else:
         others = [index for index in texts if index not in (source, target)]
@@ -214,7 +215,10 @@ def _guess(table: Table, source: int | None, target: int | None) -> tuple[int, i
     has = quoted(table.columns)
     if len(table.columns) < 2:
         raise DataError(f"{table.where}: has one column only, {has}; a pair needs two")
-    raise DataError(f"{table.where}: has columns {has}; say which with --source and --target")
+    choices = "; say which with --source and --target"
+    if all(map(str.isdecimal, table.columns)) and not table.headed:
+        choices += ", by number, or by the names of the first line if it holds names"
+    raise DataError(f"{table.where}: has columns {has}{choices}")
 
 
 def hold_out(table: Table, pair: tuple[int, int], seed: int) -> dict[str, Keep]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seqgen.errors import DataError
-from seqgen.table import Row, Table, column_names, parquet_table, quoted
+from seqgen.table import Row, Table, column_names, nested_columns, parquet_table, quoted
 
 Cells = Callable[[Path], Iterator[tuple[int, list[str]]]]  # line numbers and cells of a file
 Values = Callable[[Path], Iterator[tuple[int, Any]]]  # line numbers and JSON values of a file
@@ -152,7 +152,7 @@ def _delimited(path: Path, cells_of: Cells, names: Sequence[str]) -> Table:
             else:
                 raise DataError(f"{path}:{number}: {_misfit(cells, columns, chosen, first)}")
 
-    return Table(str(path), columns, columns, rows, headed)
+    return Table(str(path), columns, columns, rows, headed=headed)
 
 
 def _misfit(cells: list[str], columns: Sequence[str], chosen: Sequence[int], first: int) -> str:
@@ -241,7 +241,7 @@ def _objects(path: Path, values_of: Values) -> Table:
             )
 
     texts = tuple(name for name, key in zip(columns, paths, strict=True) if found[key])
-    return Table(str(path), columns, texts, rows)
+    return Table(str(path), columns, texts, rows, nested_columns(columns, paths))
 
 
 def _leaves(path: Path, number: int, value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:

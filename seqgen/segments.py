@@ -5,8 +5,9 @@ import re
 from seqgen.tokenizer import Tokenizer
 
 # What may end a sentence: a stop, what closes behind it, and white space, which East Asia omits.
+# A line that ends does so whatever it ends in.
 STOP = re.compile(
-    r"[.!?\u2026][\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f][\"'\u201d\u2019\u300d\u300f\uff09]*\s*"
+    r"\s*\n\s*|[.!?\u2026][\"'\u201d\u2019)\]]*\s+|[\u3002\uff01\uff1f][\"'\u201d\u2019\u300d\u300f\uff09]*\s*"
 )
 WORD = re.compile(r"[^\s(\[\"'\u201c\u2018]*\Z")
 INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
@@ -26,14 +27,14 @@ def segments(
 ) -> list[str]:
     """`text` in parts that end where sentences end; joined, they are the text.
 
-    A part holds one sentence, or several, at most `sentences` with at most `longest` tokens; 0 is
-    no bound. A sentence of more than `limit` tokens is cut between words.
+    A part holds one sentence, or several of one line: at most `sentences` with at most `longest`
+    tokens; 0 is no bound. A sentence of more than `limit` tokens is cut between words.
     """
     most = min(limit, longest or limit)
     parts: list[str] = []
     held = 0  # sentences in the last part
     for sentence in split_sentences(text):
-        room = parts and (not sentences or held < sentences)
+        room = parts and (not sentences or held < sentences) and not _line_ends(parts[-1])
         if room and tokenizer.count(parts[-1] + sentence.rstrip()) <= most:
             parts[-1] += sentence
             held += 1
@@ -52,9 +53,15 @@ def split_sentences(text: str) -> list[str]:
     return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
 
 
+def _line_ends(part: str) -> bool:
+    return "\n" in part[len(part.rstrip()) :]
+
+
 def _ends(text: str, stop: re.Match[str]) -> bool:
     """Whether a sentence ends at `stop`, and another one follows."""
     following = text[stop.end() : stop.end() + 1]
+    if following and "\n" in stop[0]:
+        return True
     if not following or following.isspace() or following.islower():
         return False
     if stop[0][0] != "." or not stop[0][1:2].isspace():

@@ -49,6 +49,6 @@ def _checked(value: Any, kind: Any, item: Field[Any]) -> Any:
         raise ConfigError(f"{item.name} must be {kind.__name__}; got {value!r}")
     low, high = item.metadata["minimum"], item.metadata["maximum"]
     if kind in (int, float) and not low <= value <= high:
-        bounds = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        bounds = f"at least {low:,}" if high == math.inf else f"between {low:,} and {high:,}"
         raise ConfigError(f"{item.name} must be {bounds}; got {value!r}")
     return value

@@ -1,7 +1,7 @@
 """Rows of named columns that are read anew on every pass; Arrow data as such rows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ class Table:
     columns: tuple[str, ...]
     texts: tuple[str, ...]  # the columns that a guess may take
     rows: Callable[[Sequence[int]], Iterator[Row]]  # the cells of these columns, in this order
+    nested: frozenset[str] = frozenset()  # columns out of one object, which has no order
     headed: bool = False  # the names stand in the first line, or were taken from it by mistake
 
 
@@ -56,7 +57,7 @@ def concatenated(tables: Sequence[Table]) -> Table:
             yield from table.rows([table.columns.index(name) for name in names])
 
     where = f"{first.where} and {len(tables) - 1} more"
-    return Table(where, first.columns, first.texts, rows, first.headed)
+    return replace(first, where=where, rows=rows)
 
 
 def parquet_table(path: Path) -> Table:
@@ -106,7 +107,12 @@ def arrow_table(
             row += batch.num_rows
 
     texts = tuple(name for name, kind in zip(columns, kinds, strict=True) if _is_text(kind))
-    return Table(where, columns, texts, rows)
+    return Table(where, columns, texts, rows, nested_columns(columns, paths))
+
+
+def nested_columns(columns: Sequence[str], paths: Sequence[tuple[str, ...]]) -> frozenset[str]:
+    """Those of the columns that are keys of an object within a row."""
+    return frozenset(name for name, path in zip(columns, paths, strict=True) if len(path) > 1)
 
 
 def _arrow_cells(batch: Any, path: tuple[str, ...]) -> list[str | None]:

@@ -7,6 +7,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqgen.config import LONGEST_TEXT
 from seqgen.errors import DataError, SeqgenError, UsageError
 from seqgen.terminal import argument_text, read_lines, write_result
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from seqgen.translator import Hypothesis
 
 Item = TypeVar("Item")
-LONGEST = 100_000  # characters of a text; a longer one is no text that anyone would read
 
 
 def read_sources(arguments: Sequence[str], file: str) -> Iterator[str]:
@@ -123,9 +123,9 @@ def _short(sources: Iterator[str], where: str) -> Iterator[str]:
 
 
 def _checked(text: str, where: str) -> str:
-    if len(text) > LONGEST:
+    if len(text) > LONGEST_TEXT:
         raise DataError(
-            f"{where}: has {len(text):,} characters, more than the {LONGEST:,} of a text; "
+            f"{where}: has {len(text):,} characters, more than the {LONGEST_TEXT:,} of a text; "
             f"put its sentences on lines of their own"
         )
     return text

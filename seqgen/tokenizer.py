@@ -34,6 +34,8 @@ class Tokenizer:
     def __init__(self, model: bytes):
         """Raises `ValueError` where `model` is no SentencePiece model of ours."""
         self.model = model
+        if not model:  # SentencePiece would load it, and complain on stderr
+            raise ValueError("is empty")
         try:
             self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
             self.size: int = self._pieces.get_piece_size()
@@ -46,7 +48,6 @@ class Tokenizer:
             self._pieces.bos_id(),
             self._pieces.eos_id(),
         ]
-        # An empty file loads as a model without pieces.
         if self.size <= len(special) or special != [PAD, UNK, BOS, EOS]:
             raise ValueError(f"has {self.size} pieces and special ids {special}")
 
@@ -195,8 +196,9 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
     except RuntimeError as error:
         if failed:
             raise failed[0] from None
-        limit = re.search(r"<= (\d+)", str(error))
-        advice = f"the largest is {limit[1]}" if limit else str(error)
+        most, least = (re.search(one, str(error)) for one in (r"<= (\d+)", r"\d+ vs (\d+)"))
+        advice = f"the largest is {most[1]}" if most else str(error)
+        advice = f"the smallest is {least[1]}" if least else advice
         raise ConfigError(
             f"tokenizer.vocabulary = {config.vocabulary} does not fit {which} of the data: "
             f"{advice}; 0 finds a size"

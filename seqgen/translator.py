@@ -13,7 +13,7 @@ import torch
 
 from seqgen import checkpoint, decoding, tokenizer
 from seqgen.batching import Batch
-from seqgen.config import Config, DecodeConfig
+from seqgen.config import LONGEST_TEXT, Config, DecodeConfig
 from seqgen.decoding import device_of, padded
 from seqgen.devices import pick_device
 from seqgen.errors import DataError
@@ -96,8 +96,12 @@ class Translator:
         return why_not_int8(device_of(self.model))
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the model folder, as `from_pretrained` and the Hub take it."""
+        """Write the model folder, as `from_pretrained` and the Hub take it.
+
+        Raises `ModelError` where files of these names are there that belong to no model.
+        """
         folder = Path(folder)
+        checkpoint.check_place(folder)
         checkpoint.save_model(folder, self.model, self.config, self.tokenizers)
         for pattern in ("README.md", "eval_results.json", "generated_predictions.txt"):
             if self.folder and (self.folder / pattern).is_file() and folder != self.folder:
@@ -161,6 +165,7 @@ class Translator:
         Joined, the parts are the text. A single sentence is taken whole, up to twice the tokens of
         the longest source of training and up to `settings.max_input`.
         """
+        (text,) = _checked([text])
         facts, settings = self.config.facts, settings or self.config.decode
         limit = min(settings.max_input, LONGER * facts.longest_source or settings.max_input)
         source = self.tokenizers.source
@@ -291,6 +296,11 @@ def _checked(texts: Iterable[str]) -> list[str]:
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"texts[{number}] is {text!r}, not a string")
+        if len(text) > LONGEST_TEXT:
+            raise DataError(
+                f"texts[{number}]: has {len(text):,} characters, more than the {LONGEST_TEXT:,} "
+                f"of a text; give its sentences one by one"
+            )
     return texts
 
 

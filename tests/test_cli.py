@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -267,7 +268,7 @@ FAILURES = [
     (["config", "--recipe", "pronounciation"], 2,
      r"--recipe pronounciation: there is no such recipe; did you mean 'pronunciation'\?"),
     (["config", "--recipe", "x"], 2, r"--recipe x: there is no such recipe; there are .*"),
-    (["config", "--config", "no.toml"], 1, r"no\.toml: cannot be read as a configuration: .*"),
+    (["config", "--config", "no.toml"], 1, r"no\.toml: No such file.*; `seqgen config > FILE` .*"),
     (["translate", "-5 degrees"], 2, r"no such option: -5; a text that starts with - goes "
      r"after --: seqgen translate -- '-5 degrees'"),
     (["translate", "--", "x"], 1, r"no model: .*checkpoints holds no finished run; .*"),
@@ -772,7 +773,7 @@ def train(config, run, overwrite, report, stop):
         time.sleep(0.01)
     time.sleep({after})
     print("saved", flush=True)
-    return types.SimpleNamespace(finished=False)
+    return types.SimpleNamespace(finished=False, steps=1234)
 module.train = train
 sys.modules["seqgen.training"] = module
 import seqgen
@@ -800,7 +801,16 @@ def test_training_that_is_asked_to_stop_saves_and_says_how_it_ended(number, code
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
-    assert (process.returncode, out, err) == (code, "saved\n", "")
+    assert (process.returncode, out) == (code, "saved\n")
+    assert re.fullmatch(r"seqgen: stopped after step 1,234; .* is saved: the same .* on\n", err)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_defect(closed):
+    command = f"{shlex.quote(sys.executable)} -m seqgen recipes {closed}"
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert bool(ran.stdout) == (closed != ">&-")
 
 
 def test_a_second_signal_ends_at_once():

@@ -144,8 +144,8 @@ def test_every_form_of_a_dataset_gives_the_same_pairs(tmp_path, form, capsys):
     assert capsys.readouterr().out == ""
 
 
-# Two files side by side have no order, and `Translation` sorts its languages.
-UNORDERED = ("prefix", "folder of parallel", "saved translation")
+# Two files side by side have no order, nor have the languages of an object within a row.
+UNORDERED = ("prefix", "folder of parallel", "nested", "saved translation")
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form not in UNORDERED])
@@ -245,7 +245,13 @@ ERRORS = [
         {},
         r"a\.jsonl: has columns 'en', 'de', 'fr'; say which with --source and --target$",
     ),
-    ("a.tsv", three("abc"), {}, r": has columns '0', '1', '2'; say which with --source and --tar"),
+    (
+        "a.jsonl",
+        '{"translation": {"en": "a", "de": "b"}}\n',
+        {},
+        r"a\.jsonl: has columns 'en', 'de'; say which with --source and --target$",
+    ),
+    ("a.tsv", three("abc"), {}, r": has columns '0', '1', '2'; say which .*, or by the names of"),
     ("a.tsv", three(["en", "de", "fr"]), {"source": "en"}, r"'fr'; say which with --source and"),
     ("a.csv", "only\nx\n", {}, r"a\.csv: has one column only, '0'; a pair needs two$"),
     ("a.csv", "a,b\n", {"source": "1", "target": "1"}, r"both column '1' of .*a\.csv; they must d"),

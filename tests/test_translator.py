@@ -293,11 +293,37 @@ def test_long_texts_are_split_where_sentences_end(translator):
     assert parts == ["a b c.  A e f! ", "B h a? B c"]
     assert segments(text, side, limit, sentences=1) == ["a b c.  ", "A e f! ", "B h a? ", "B c"]
     assert segments(text, side, 1000, longest=limit) == parts
+    lines = "a b\nc  \n\n A e f! B\n"
+    assert segments(lines, side, 1000) == ["a b\n", "c  \n\n ", "A e f! B\n"]
     for long in ("a" * 100, "a bb cc " * 30):
         pieces = segments(long, side, 20)
         assert "".join(pieces) == long
         assert all(side.count(piece) <= 20 for piece in pieces)
         assert "a" * 3 in long or all(piece[-1] == " " for piece in pieces)
+
+
+def test_a_text_of_megabytes_is_refused_at_once(translator):
+    for call in (translator.translate, translator.hypotheses):
+        with pytest.raises(DataError, match=r"texts\[1\]: has 10,000,000 characters, more than"):
+            call(["a", "a" * 10_000_000])
+    with pytest.raises(DataError, match="100,000"):
+        translator.parts("a" * 100_001)
+    with pytest.raises(DataError, match="100,000"):
+        list(translator.stream("a" * 100_001))
+
+
+def test_lines_of_a_text_are_translated_each_by_itself(translator):
+    found = translator.translate(["a b\nc d", "a b", "c d"])
+    assert found[0] == f"{found[1]}\n{found[2]}"
+
+
+def test_a_model_is_not_saved_over_what_is_none(translator, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(ModelError, match=r"holds a README\.md of no model; name another folder"):
+        translator.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="is a file; a model is a folder"):
+        translator.save_pretrained(tmp_path / "README.md")
+    assert (tmp_path / "README.md").read_text() == "mine"
 
 
 def test_outputs_of_parts_are_put_together_as_the_parts_stood(translator):
