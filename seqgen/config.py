@@ -12,8 +12,6 @@ from typing import Any, Literal, get_type_hints
 from seqgen.errors import ConfigError
 from seqgen.settings import Section, setting, settings
 
-LONGEST_TEXT = 100_000  # characters; a longer one is no text that anyone would read
-
 
 @dataclass(frozen=True)
 class DataConfig(Section):
@@ -250,9 +248,7 @@ class DecodeConfig(Section):
         minimum=0,
         flags=("--max-new-tokens",),
     )
-    int8: bool = setting(
-        False, "weights of 8 bits for the search on a CPU: faster, a little less exact"
-    )
+    int8: bool = setting(False, "search with weights of 8 bits: faster on a CPU, less exact")
     batch_size: int = setting(
         64, "sentences decoded at a time", minimum=1, flags=("--per-device-eval-batch-size",)
     )

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TextIO
 
+LONGEST_TEXT = 100_000  # characters; a longer one is no text that anyone would read
+
 # C0 and C1 controls but the tab, bidirectional overrides, and what UTF-8 cannot hold.
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 

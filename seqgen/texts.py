@@ -7,9 +7,8 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqgen.config import LONGEST_TEXT
 from seqgen.errors import DataError, SeqgenError, UsageError
-from seqgen.terminal import argument_text, read_lines, write_result
+from seqgen.terminal import LONGEST_TEXT, argument_text, read_lines, write_result
 
 if TYPE_CHECKING:
     from seqgen.translator import Hypothesis

@@ -196,14 +196,19 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
     except RuntimeError as error:
         if failed:
             raise failed[0] from None
-        most, least = (re.search(one, str(error)) for one in (r"<= (\d+)", r"\d+ vs (\d+)"))
-        advice = f"the largest is {most[1]}" if most else str(error)
-        advice = f"the smallest is {least[1]}" if least else advice
         raise ConfigError(
             f"tokenizer.vocabulary = {config.vocabulary} does not fit {which} of the data: "
-            f"{advice}; 0 finds a size"
+            f"{_bound(str(error))}; 0 finds a size"
         ) from None
     return Tokenizer(written.getvalue())
+
+
+def _bound(said: str) -> str:
+    """Which size would fit, out of what SentencePiece says."""
+    for pattern, word in ((r"<= (\d+)", "largest"), (r"\d+ vs (\d+)", "smallest")):
+        if found := re.search(pattern, said):
+            return f"the {word} is {found[1]}"
+    return said
 
 
 def _survey(lines: Iterable[str]) -> tuple[int, set[str]]:

@@ -13,7 +13,7 @@ import torch
 
 from seqgen import checkpoint, decoding, tokenizer
 from seqgen.batching import Batch
-from seqgen.config import LONGEST_TEXT, Config, DecodeConfig
+from seqgen.config import Config, DecodeConfig
 from seqgen.decoding import device_of, padded
 from seqgen.devices import pick_device
 from seqgen.errors import DataError
@@ -22,6 +22,7 @@ from seqgen.model import Seq2Seq, unfilled
 from seqgen.search import Found
 from seqgen.segments import segments
 from seqgen.signals import Pause, never
+from seqgen.terminal import LONGEST_TEXT
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
