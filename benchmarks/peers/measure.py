@@ -1,0 +1,166 @@
+"""What the drivers of the peers share: the command line, the stopwatch, the line of JSON.
+
+    train WORK OUT --seconds S | --epochs E [--threads 2]
+    decode WORK OUT FILE --batch 64 --beam 1 [--sentences N] [--threads 2]
+
+It runs in the environment of each peer: it imports the standard library and torch only. The last
+line on stdout is the result; what the peers themselves print goes to stderr.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
+
+# The drivers are named like the packages that they drive: with this folder on the path,
+# `import eole` would find the driver.
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != HERE]
+
+WARMUP = 20  # updates
+Item = TypeVar("Item")
+Result = dict[str, Any]
+More = Callable[[argparse.ArgumentParser, argparse.ArgumentParser], None]
+
+
+class Stopwatch:
+    """Tokens and seconds of the updates after the first `WARMUP` ones.
+
+    It is told of each batch by `saw`, and by torch of the end of each optimizer step. Without a
+    limit in seconds it never says that time is up.
+    """
+
+    def __init__(self, limit: float | None):
+        self.limit = math.inf if limit is None else limit
+        self.tokens = self.seconds = self.updates = 0
+        self.pending = self.steps = 0
+        self.started = 0.0
+        register_optimizer_step_post_hook(self._stepped)
+
+    def saw(self, tokens: int) -> None:
+        """Tell of a batch about to be learned from: pieces and one EOS for each sentence."""
+        self.pending += tokens
+
+    def watched(self, batches: Iterable[Item], tokens: Callable[[Item], int]) -> Iterator[Item]:
+        """The batches, each of which is counted, until time is up."""
+        for batch in batches:
+            if self.up:
+                return
+            self.saw(tokens(batch))
+            yield batch
+
+    @property
+    def up(self) -> bool:
+        """Whether the limit has passed."""
+        return self.seconds >= self.limit
+
+    def _stepped(self, *_: object) -> None:
+        now = time.perf_counter()
+        self.steps += 1
+        if self.steps == WARMUP:
+            self.started = now
+        elif self.steps > WARMUP:
+            self.tokens += self.pending
+            self.updates += 1
+            self.seconds = now - self.started
+        self.pending = 0
+
+    def result(self, model: nn.Module, differs: list[str]) -> Result:
+        """What was measured: call it before validation, which takes memory too."""
+        return {
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+            "updates": self.updates,
+            "peak_mib": peak_mib(),
+            "parameters": sum(weight.numel() for weight in model.parameters()),
+            "differs": differs,
+        }
+
+
+def peak_mib() -> int:
+    """The most memory that this process has held, in MiB.
+
+    Not `ru_maxrss`, which a process inherits from the one that started it.
+    """
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+    return int(found[1]) // 1024 if found else 0
+
+
+def validation(nats: float) -> Result:
+    """The loss on the validation split, in nats a token, as the result names it."""
+    return {"dev_loss": round(nats, 4), "dev_perplexity": round(math.exp(nats), 3)}
+
+
+def read_lines(path: Path, most: int | None = None) -> list[str]:
+    """The lines of a file, or the first ones."""
+    return path.read_text("utf-8").removesuffix("\n").split("\n")[:most]
+
+
+def arguments(more: More | None) -> argparse.Namespace:
+    """The command line, with the options that `more` adds to those of train and decode."""
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train")
+    train.add_argument("work", type=Path, help="a folder that benchmarks/pieces.py made")
+    train.add_argument("out", type=Path, help="a folder for the model")
+    length = train.add_mutually_exclusive_group(required=True)
+    length.add_argument("--seconds", type=float, help="train for so long after the warm-up")
+    length.add_argument("--epochs", type=int, help="train for so many epochs, then validate")
+    decode = commands.add_parser("decode")
+    decode.add_argument("work", type=Path)
+    decode.add_argument("out", type=Path, help="the folder of the model")
+    decode.add_argument("file", type=Path, help="the pieces of a hypothesis a line")
+    decode.add_argument("--batch", type=int, default=64, help="sentences")
+    decode.add_argument("--beam", type=int, default=1)
+    decode.add_argument("--sentences", type=int, help="only the first ones of the test split")
+    for command in (train, decode):
+        command.add_argument("--threads", type=int, default=2)
+    if more is not None:
+        more(train, decode)
+    return parser.parse_args()
+
+
+def main(
+    train: Callable[[argparse.Namespace, Stopwatch], Result],
+    decode: Callable[[argparse.Namespace, list[str]], tuple[list[str], float]],
+    more: More | None = None,
+) -> None:
+    """Run the command that was given and print its result.
+
+    `decode` is given source lines of pieces and returns as many of the target with the seconds
+    that they took.
+    """
+    options = arguments(more)
+    if options.command == "train":
+        announce(options, lambda: train(options, Stopwatch(options.seconds)))
+    else:
+        sources = read_lines(options.work / "test.en", options.sentences)
+        announce(options, lambda: decoded(options.file, sources, *decode(options, sources)))
+
+
+def announce(options: argparse.Namespace, run: Callable[[], Result]) -> None:
+    """Print the result of a run as the only thing on stdout."""
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.redirect_stdout(sys.stderr):
+        result = run()
+    print(json.dumps(result), flush=True)
+
+
+def decoded(file: Path, sources: list[str], lines: list[str], seconds: float) -> Result:
+    """Write the hypotheses; the result counts their pieces and one EOS each."""
+    if len(lines) != len(sources):
+        raise SystemExit(f"{len(lines)} hypotheses for {len(sources)} sentences")
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    pieces = sum(len(line.split()) + 1 for line in lines)
+    return {"pieces": pieces, "seconds": round(seconds, 3), "sentences": len(lines)}

@@ -1,0 +1,306 @@
+"""How fast seqgen trains, decodes and starts, beside its peers and what the machine can do.
+
+    python benchmarks/speed.py WORK OUT [--peers FOLDER] [--rounds 3] [--seconds 40]
+    python benchmarks/speed.py --quick
+
+WORK is a folder of benchmarks/pieces.py; OUT keeps models, which are trained for five epochs where
+they are not there. Peers run in the environments that benchmarks/peers.sh made in FOLDER, in turn
+with seqgen, A B A B. Medians over the rounds go to benchmarks/results/speed.json, and from there
+into the table of benchmarks/README.md. --quick runs every part on little and writes nothing.
+
+A model-free figure is the limit that the machine sets: the rate of large matrix products over the
+multiply-adds that a target token takes.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from seqgen import __version__
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "speed.json"
+EPOCHS = 5
+MULTIPLY_ADDS = 7.4e6  # a target token, forward, without input feeding
+BACKWARD = 3  # times the forward pass, both together
+THREADS = 2
+
+Record = dict[str, Any]
+
+
+class Contestant(NamedTuple):
+    """A tool with the options that make it do the work."""
+
+    name: str
+    python: str  # of its environment
+    driver: str
+    train: tuple[str, ...] = ()
+    decode: tuple[str, ...] = ()
+    beams: tuple[int, ...] = (1, 5)
+    model: str = ""  # the contestant whose model it decodes with, where it trains none of its own
+
+    def run(self, command: str, *words: object) -> Record:
+        """The last line that its driver prints."""
+        environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
+        line = [self.python, str(HERE / "peers" / self.driver), command, *map(str, words)]
+        ran = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+        if ran.returncode:
+            tail = "\n".join(ran.stderr.splitlines()[-5:])
+            raise SystemExit(f"{self.name}: {' '.join(line)} failed\n{tail}")
+        found: Record = json.loads(ran.stdout.splitlines()[-1])
+        return found
+
+
+def contestants(peers: Path | None) -> list[Contestant]:
+    """seqgen, the tutorial loop, and the peers that are installed."""
+    ours = sys.executable
+    sampling = ("--set", "sampling.forcing_floor=0.75", "--set", "sampling.forcing_start=0.75")
+    found = [
+        Contestant("seqgen", ours, "ours.py"),
+        Contestant("seqgen, sampled", ours, "ours.py", sampling, beams=()),
+        Contestant("seqgen --int8", ours, "ours.py", decode=("--int8",), model="seqgen"),
+        Contestant("tutorial loop", ours, "tutorial.py", beams=(1,)),
+    ]
+    for name in ("opennmt", "eole", "joeynmt"):
+        python = (peers or HERE) / name / "bin" / "python"
+        if python.exists():
+            found.append(Contestant(name, str(python), f"{name}.py"))
+    return found
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure what was asked for and write it down."""
+    found = contestants(options.peers)
+    result: Record = {"machine": machine(), "limits": limits(), "seqgen": __version__}
+    say(f"limits: {result['limits']}")
+    parts: dict[str, Callable[[argparse.Namespace, list[Contestant]], Any]] = {
+        "start": start,
+        "training": training,
+        "models": models,
+        "decoding": decoding,
+    }
+    if RESULTS.exists() and not options.quick:
+        result = {**json.loads(RESULTS.read_text("utf-8")), **result}
+    for name in options.parts or parts:
+        result[name] = parts[name](options, found)
+        if not options.quick:
+            RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    say("done")
+
+
+def machine() -> Record:
+    """What was measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text("utf-8").splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "threads": THREADS,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "bf16": torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+    }
+
+
+def limits() -> Record:
+    """The rates of large matrix products, in GFLOP/s, and of copying, in GB/s."""
+    torch.set_num_threads(THREADS)
+    size = 1536
+    rates = {}
+    for kind in (torch.float32, torch.bfloat16):
+        two = [torch.randn(size, size).to(kind) for _ in range(2)]
+        seconds = median_of(partial(torch.mm, *two), 15)
+        rates[str(kind).removeprefix("torch.")] = 2e-9 * size**3 / seconds
+    source = torch.randn(2**26)
+    target = torch.empty_like(source)
+    rates["copy"] = 2e-9 * 4 * len(source) / median_of(lambda: target.copy_(source), 7)
+    ceiling = rates["float32"] * 1e9 / (2 * MULTIPLY_ADDS * BACKWARD)
+    return {name: round(rate, 1) for name, rate in rates.items()} | {"ceiling": round(ceiling)}
+
+
+def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
+    """Target tokens a second, in turn; the rate of products beside each round."""
+    rows: dict[str, list[Record]] = {one.name: [] for one in found if not one.model}
+    ceilings = []
+    for _ in range(options.rounds):
+        ceilings.append(limits()["ceiling"])
+        for one in found:
+            if one.model:
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                done = one.run(
+                    "train", options.work, folder, "--seconds", options.seconds, *one.train
+                )
+            rows[one.name].append(done)
+            say(f"training, {one.name}: {done['tokens'] / done['seconds']:,.0f} tokens/s, "
+                f"{done['peak_mib']} MiB")  # fmt: skip
+    return {
+        "ceilings": ceilings,
+        "rows": {
+            name: {
+                **spread([done["tokens"] / done["seconds"] for done in runs]),
+                "peak_mib": max(done["peak_mib"] for done in runs),
+                "parameters": runs[0]["parameters"],
+                "differs": runs[0]["differs"],
+            }
+            for name, runs in rows.items()
+        },
+    }
+
+
+def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
+    """The dev loss after `EPOCHS` epochs; the models stay in OUT."""
+    losses: Record = {}
+    for one in found:
+        if one.model or not one.beams:
+            continue
+        place = options.out / one.name
+        marker = place / "trained.json"
+        if not marker.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            epochs = 1 if options.quick else EPOCHS
+            done = one.run("train", options.work, place, "--epochs", epochs, *one.train)
+            marker.write_text(json.dumps(done) + "\n", encoding="utf-8")
+        losses[one.name] = json.loads(marker.read_text("utf-8"))["dev_loss"]
+        say(f"dev loss, {one.name}: {losses[one.name]:.4f}")
+    return losses
+
+
+def decoding(options: argparse.Namespace, found: list[Contestant]) -> Record:
+    """Output pieces a second, in turn, and the BLEU of the pieces put together."""
+    rows: dict[str, dict[str, list[Record]]] = {one.name: {} for one in found}
+    for _ in range(options.rounds):
+        for batch, beam in ((64, 1), (64, 5), (1, 1), (1, 5)):
+            for one in found:
+                place = options.out / (one.model or one.name)
+                if beam not in one.beams or not place.exists():
+                    continue
+                file = options.out / "hypotheses"
+                few = ("--sentences", 20) if options.quick else ()
+                few = ("--sentences", 100) if batch == 1 and not few else few
+                done = one.run("decode", options.work, place, file, "--batch", batch,
+                               "--beam", beam, *few, *one.decode)  # fmt: skip
+                done["bleu"] = bleu(options.work, file)
+                rows[one.name].setdefault(f"{batch}/{beam}", []).append(done)
+                say(f"decoding {batch}/{beam}, {one.name}: "
+                    f"{done['pieces'] / done['seconds']:,.0f} pieces/s, "
+                    f"BLEU {done['bleu']}")  # fmt: skip
+    return {
+        name: {
+            how: {**spread([done["pieces"] / done["seconds"] for done in runs]),
+                  "bleu": runs[0]["bleu"], "pieces": runs[0]["pieces"]}
+            for how, runs in by.items()
+        }
+        for name, by in rows.items()
+    }  # fmt: skip
+
+
+def bleu(work: Path, file: Path) -> float:
+    """BLEU of lines of pieces against the first references, both put together again."""
+    import sacrebleu
+
+    lines = file.read_text("utf-8").removesuffix("\n").split("\n")
+    gold = (work / "test.de").read_text("utf-8").split("\n")[: len(lines)]
+    texts = [[line.replace(" ", "").replace("\u2581", " ").strip() for line in side]
+             for side in (lines, gold)]  # fmt: skip
+    return round(float(sacrebleu.corpus_bleu(texts[0], [texts[1]]).score), 2)
+
+
+def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
+    """Seconds of wall clock of processes that begin from nothing."""
+    seqgen = [sys.executable, "-m", "seqgen"]
+    commands = {
+        "import torch": [sys.executable, "-c", "import torch"],
+        "seqgen --help": [*seqgen, "--help"],
+    }
+    model = options.model or options.out / "seqgen" / "run"
+    if model.exists():
+        commands["seqgen translate"] = [*seqgen, "translate", "--model", str(model), "A man ."]
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(3 if options.quick else 9):
+        for name, command in commands.items():
+            begun = time.perf_counter()
+            subprocess.run(command, capture_output=True, check=True)
+            seconds[name].append(time.perf_counter() - begun)
+    found = {name: spread(values, 3) for name, values in seconds.items()}
+    say(f"start: {found}")
+    return found
+
+
+def median_of(call: Callable[[], object], times: int) -> float:
+    """The median seconds of a call."""
+    call()
+    taken = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+def spread(values: Sequence[float], digits: int = 0) -> Record:
+    """The median with the least and the most."""
+    named = {"median": statistics.median(values), "least": min(values), "most": max(values)}
+    return {name: round(value, digits or None) for name, value in named.items()}
+
+
+def say(line: str) -> None:
+    """Tell whoever waits."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", type=Path, nargs="?")
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("--peers", type=Path, help="the folder of benchmarks/peers.sh")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--model", type=Path, help="what `seqgen translate` starts with")
+    parser.add_argument("--parts", nargs="*", help="start, training, models, decoding; all")
+    parser.add_argument("--quick", action="store_true", help="every part, on little")
+    options = parser.parse_args()
+    if not options.quick and options.out is None:
+        parser.error("WORK and OUT are needed")
+    return options
+
+
+def quick(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
+    """A work of made-up pieces, small enough to see in a minute that all parts run."""
+    options.work, options.out = folder / "work", folder / "out"
+    options.rounds, options.seconds = 1, 3.0
+    options.work.mkdir()
+    options.out.mkdir()
+    numbers = [f"\u2581{number}" for number in range(50)]
+    for split, count in (("train", 600), ("val", 20), ("test", 20)):
+        for language in ("en", "de"):
+            rows = (" ".join(numbers[(7 * row + at) % 50] for at in range(3 + row % 9))
+                    for row in range(count))  # fmt: skip
+            text = "".join(f"{row}\n" for row in rows)
+            (options.work / f"{split}.{language}").write_text(text, encoding="utf-8")
+    pieces = ["<pad>", "<unk>", "<s>", "</s>", *numbers]
+    (options.work / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    return options
+
+
+if __name__ == "__main__":
+    asked = arguments()
+    with tempfile.TemporaryDirectory() as place:
+        main(quick(asked, Path(place)) if asked.quick else asked)
