@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pages import page
 
 from seqgen import __version__
 
@@ -100,66 +101,6 @@ def main(options: argparse.Namespace) -> None:
             RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
             TABLE.write_text(page(result), encoding="utf-8")
     say("done")
-
-
-def page(result: Record) -> str:
-    """The results as a page of tables."""
-    machine, limits = result["machine"], result["limits"]
-    lines = [
-        "# How fast",
-        "",
-        "Made by `speed.py` from `results/speed.json`; `NOTES.md` tells how it came about. Figures "
-        "are medians, with the least and the most of the rounds.",
-        "",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, torch "
-        f"{machine['torch']}, Python {machine['python']}. Matrix products: {limits['float32']} "
-        f"GFLOP/s; memory: {limits['copy']} GB/s.",
-        "",
-    ]
-    if "training" in result:
-        rows = result["training"]["rows"]
-        peers = [row["median"] for name, row in rows.items() if "seqgen" not in name]
-        ceiling = statistics.median(result["training"]["ceilings"])
-        lines += [
-            "## Training, fp32",
-            "",
-            f"The rate of matrix products beside each round allows {ceiling:,.0f} target tokens a "
-            "second without input feeding.",
-            "",
-            "| | target tokens/s | of the fastest peer | of the ceiling | peak MiB | differs |",
-            "|---|--:|--:|--:|--:|---|",
-        ]
-        lines += [
-            f"| {name} | {shown(row)} | {row['median'] / max(peers):.2f} | "
-            f"{row['median'] / ceiling:.0%} | {row['peak_mib']:,} | {'; '.join(row['differs'])} |"
-            for name, row in rows.items()
-        ]
-    if result.get("models"):
-        lines += ["", f"Dev loss after {EPOCHS} epochs, in nats a token: "]
-        lines[-1] += ", ".join(f"{name} {loss:.3f}" for name, loss in result["models"].items())
-    if result.get("decoding"):
-        lines += [
-            "",
-            "## Decoding test_2016_flickr",
-            "",
-            "| | sentences at a time / beam | output pieces/s | BLEU |",
-            "|---|---|--:|--:|",
-        ]
-        lines += [
-            f"| {name} | {how} | {shown(row)} | {row['bleu']:.1f} |"
-            for name, by in result["decoding"].items()
-            for how, row in by.items()
-        ]
-    if "start" in result:
-        lines += ["", "## Start, seconds of wall clock", "", "| | |", "|---|--:|"]
-        lines += [f"| `{name}` | {shown(row, 2)} |" for name, row in result["start"].items()]
-    return "\n".join(lines) + "\n"
-
-
-def shown(row: Record, digits: int = 0) -> str:
-    """The median, with the least and the most."""
-    median, least, most = (f"{row[name]:,.{digits}f}" for name in ("median", "least", "most"))
-    return f"{median} [{least}, {most}]"
 
 
 def machine() -> Record:

@@ -70,7 +70,7 @@ class Stack(nn.Module):
             return Packed(lengths, given.shape[1])
         if self.pack is None and not given.is_cuda:
             return Divided(lengths, given)
-        return Mirrored(lengths, given, bool(self.pack or self.pack is None))
+        return Mirrored(lengths, given, self.pack is not False)
 
 
 class Packed:

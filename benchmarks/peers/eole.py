@@ -2,12 +2,9 @@
 
 import argparse
 import time
-from collections.abc import Iterable
-from itertools import takewhile
-from typing import Any
 
+import family
 import measure
-import torch
 from measure import Result, Stopwatch
 
 # isort: split
@@ -16,57 +13,23 @@ from eole.bin.run.train import train as run
 from eole.config.run import PredictConfig, TrainConfig
 from eole.constants import CorpusTask
 from eole.inference_engine import InferenceEnginePY
-from eole.trainer import Trainer
 
 DIFFERS = [
     "the encoder runs over padding, which it takes for source in its backward direction",
-    "a sentence is left out of a batch that has its source already",
-    "sources have no EOS",
-    "dropout on embeddings and on what attention gives, which is fed",
-    "no bridge: the decoder starts from the encoder's last states, memory cells included",
-    "no bias in the attentional layer",
-    "parameters start uniform in [-0.1, 0.1]",
+    *family.DIFFERS,
 ]
-# Padded tokens of the longer side; with this many, a batch holds about 1,000 target tokens.
-BATCH = 1125
-NEVER = 10**9
 PAD = 0
 
 
 def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
     """Train with eole's own trainer, and validate after whole epochs."""
-    trainers, validations = [], []
-    build_trainer, build_batches = (
-        train_single.build_trainer,
-        train_single.build_dynamic_dataset_iter,
-    )
-
-    def watched(*args: Any, task: str, **more: Any) -> Iterable[Any]:
-        batches = build_batches(*args, task=task, **more)
-        if task != CorpusTask.TRAIN:
-            validations.append(batches)
-            return batches
-        # The corpus is repeated without end; a bucket is an epoch.
-        epochs = takewhile(lambda item: item[1] < (options.epochs or NEVER), batches)
-        return watch.watched(epochs, tokens)
-
-    def remembered(*args: Any, **more: Any) -> Trainer:
-        trainers.append(build_trainer(*args, **more))
-        return trainers[-1]
-
-    train_single.build_dynamic_dataset_iter = watched
-    train_single.build_trainer = remembered
+    made = family.watched(train_single, CorpusTask.TRAIN, PAD, options, watch)
     run(config(options))
-    trainer = trainers[0]
+    trainer = made.trainers[0]
     result = watch.result(trainer.model, DIFFERS)
     if options.epochs:
-        result |= measure.validation(trainer.validate(validations[0]).xent())
+        result |= measure.validation(trainer.validate(made.validations[0]).xent())
     return result
-
-
-def tokens(item: tuple[dict[str, torch.Tensor], int]) -> int:
-    """How many target ids a batch predicts: all but BOS and padding."""
-    return int((item[0]["tgt"][:, 1:] != PAD).sum())
 
 
 def config(options: argparse.Namespace) -> TrainConfig:
@@ -114,16 +77,16 @@ def config(options: argparse.Namespace) -> TrainConfig:
             "max_grad_norm": 1.0,
             "dropout": [0.3],
             "batch_type": "tokens",
-            "batch_size": BATCH,
+            "batch_size": family.BATCH,
             "normalization": "tokens",
             # A larger bucket than the corpus holds it several times over, and of the copies of a
             # sentence, which sorting brings together, a batch keeps one.
             "bucket_size": len(measure.read_lines(options.work / "train.de")),
             "num_workers": 0,
             "valid_batch_size": 1000,
-            "train_steps": NEVER,
-            "valid_steps": NEVER,
-            "save_checkpoint_steps": NEVER,
+            "train_steps": family.NEVER,
+            "valid_steps": family.NEVER,
+            "save_checkpoint_steps": family.NEVER,
             "log_attention_entropy": False,
         },
     )

@@ -3,17 +3,16 @@
 import argparse
 import json
 import time
-from collections.abc import Iterable
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import family
 import measure
 import torch
 from measure import Result, Stopwatch
 
 # isort: split
-from onmt import train_single, trainer
+from onmt import train_single
 from onmt.bin.train import _get_parser as train_parser
 from onmt.bin.train import train as run
 from onmt.bin.translate import _get_parser as translate_parser
@@ -21,56 +20,21 @@ from onmt.constants import CorpusTask, DefaultTokens
 from onmt.inference_engine import InferenceEnginePY
 from onmt.utils.parse import ArgumentParser
 
-DIFFERS = [
-    "a sentence is left out of a batch that has its source already",
-    "sources have no EOS",
-    "dropout on embeddings and on what attention gives, which is fed",
-    "no bridge: the decoder starts from the encoder's last states, memory cells included",
-    "no bias in the attentional layer",
-    "parameters start uniform in [-0.1, 0.1]",
-]
-# Padded tokens of the longer side; with this many, a batch holds about 1,000 target tokens.
-BATCH = 1125
-NEVER = 10**9
 PAD = 1  # OpenNMT-py's id, the second of its special tokens
 
 
 def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
     """Train with OpenNMT-py's own trainer, and validate after whole epochs."""
-    trainers = []
-    build_trainer, build_batches = (
-        train_single.build_trainer,
-        train_single.build_dynamic_dataset_iter,
-    )
-
-    def watched(*args: Any, task: str, **more: Any) -> Iterable[Any]:
-        batches = build_batches(*args, task=task, **more)
-        if task != CorpusTask.TRAIN:
-            return batches
-        # The corpus is repeated without end; a bucket is an epoch.
-        epochs = takewhile(lambda item: item[1] < (options.epochs or NEVER), batches)
-        return watch.watched(epochs, tokens)
-
-    def remembered(*args: Any, **more: Any) -> trainer.Trainer:
-        trainers.append(build_trainer(*args, **more))
-        return trainers[-1]
-
-    train_single.build_dynamic_dataset_iter = watched
-    train_single.build_trainer = remembered
+    made = family.watched(train_single, CorpusTask.TRAIN, PAD, options, watch)
     settings = train_settings(options)
     run(settings)
-    model = trainers[0].model
-    result = watch.result(model, DIFFERS)
+    trainer = made.trainers[0]
+    result = watch.result(trainer.model, family.DIFFERS)
     if options.epochs:
-        vocabs = trainers[0].model_saver.vocabs
-        dev = build_batches(settings, {}, vocabs, task=CorpusTask.VALID, device_id=-1)
-        result |= measure.validation(trainers[0].validate(dev).xent())
+        vocabs = trainer.model_saver.vocabs
+        dev = made.build_batches(settings, {}, vocabs, task=CorpusTask.VALID, device_id=-1)
+        result |= measure.validation(trainer.validate(dev).xent())
     return result
-
-
-def tokens(item: tuple[dict[str, torch.Tensor], int]) -> int:
-    """How many target ids a batch predicts: all but BOS and padding."""
-    return int((item[0]["tgt"][:, 1:] != PAD).sum())
 
 
 def train_settings(options: argparse.Namespace) -> argparse.Namespace:
@@ -104,15 +68,15 @@ def train_settings(options: argparse.Namespace) -> argparse.Namespace:
         "learning_rate": 0.001,
         "max_grad_norm": 1.0,
         "batch_type": "tokens",
-        "batch_size": BATCH,
+        "batch_size": family.BATCH,
         "normalization": "tokens",
         # A larger bucket than the corpus holds it several times over, and of the copies of a
         # sentence, which sorting brings together, a batch keeps one.
         "bucket_size": sentences,
         "num_workers": 0,
         "valid_batch_size": 1000,
-        "train_steps": NEVER,
-        "valid_steps": NEVER,
+        "train_steps": family.NEVER,
+        "valid_steps": family.NEVER,
         "save_checkpoint_steps": 0,
         "report_every": 50,
     }

@@ -1,0 +1,86 @@
+"""The results of speed.py as a page of tables."""
+
+import statistics
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def page(result: Record) -> str:
+    """All that was measured, in Markdown."""
+    parts = {"training": training, "models": models, "decoding": decoding, "start": start}
+    lines = head(result["machine"], result["limits"])
+    for name, lines_of in parts.items():
+        if result.get(name):
+            lines += lines_of(result[name])
+    return "\n".join(lines) + "\n"
+
+
+def head(machine: Record, limits: Record) -> list[str]:
+    """What was measured on."""
+    return [
+        "# How fast",
+        "",
+        "Made by `speed.py` from `results/speed.json`; `NOTES.md` tells how it came about. Figures "
+        "are medians, with the least and the most of the rounds.",
+        "",
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, torch "
+        f"{machine['torch']}, Python {machine['python']}. Matrix products: {limits['float32']} "
+        f"GFLOP/s; memory: {limits['copy']} GB/s.",
+        "",
+    ]
+
+
+def training(measured: Record) -> list[str]:
+    """Target tokens a second, beside the fastest peer and the ceiling."""
+    rows = measured["rows"]
+    fastest = max(row["median"] for name, row in rows.items() if "seqgen" not in name)
+    ceiling = statistics.median(measured["ceilings"])
+    return [
+        "## Training, fp32",
+        "",
+        f"The rate of matrix products beside each round allows {ceiling:,.0f} target tokens a "
+        "second without input feeding.",
+        "",
+        "| | target tokens/s | of the fastest peer | of the ceiling | peak MiB | differs |",
+        "|---|--:|--:|--:|--:|---|",
+        *(
+            f"| {name} | {shown(row)} | {row['median'] / fastest:.2f} | "
+            f"{row['median'] / ceiling:.0%} | {row['peak_mib']:,} | {'; '.join(row['differs'])} |"
+            for name, row in rows.items()
+        ),
+    ]
+
+
+def models(losses: Record) -> list[str]:
+    """The dev losses of the models that decode."""
+    each = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
+    return ["", f"Dev loss of the models, in nats a token: {each}"]
+
+
+def decoding(measured: Record) -> list[str]:
+    """Output pieces a second, and what they are worth."""
+    return [
+        "",
+        "## Decoding test_2016_flickr",
+        "",
+        "| | sentences at a time / beam | output pieces/s | BLEU |",
+        "|---|---|--:|--:|",
+        *(
+            f"| {name} | {how} | {shown(row)} | {row['bleu']:.1f} |"
+            for name, by in measured.items()
+            for how, row in by.items()
+        ),
+    ]
+
+
+def start(seconds: Record) -> list[str]:
+    """How long processes take that begin from nothing."""
+    rows = (f"| `{name}` | {shown(row, 2)} |" for name, row in seconds.items())
+    return ["", "## Start, seconds of wall clock", "", "| | |", "|---|--:|", *rows]
+
+
+def shown(row: Record, digits: int = 0) -> str:
+    """The median, with the least and the most."""
+    median, least, most = (f"{row[name]:,.{digits}f}" for name in ("median", "least", "most"))
+    return f"{median} [{least}, {most}]"
