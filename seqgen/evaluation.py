@@ -17,6 +17,7 @@ from seqgen.translator import Translator
 CHUNK = 2000  # sources translated between two looks at whether to stop
 LENGTHS = (5, 10, 20, 40, 80)  # source tokens: the upper ends of the classes of length
 PREDICTIONS, RESULTS = "generated_predictions.txt", "eval_results.json"
+REFERENCES = "references.{}.txt"  # numbered from 0, written where a source has several
 
 
 class Report(NamedTuple):
@@ -34,11 +35,12 @@ class Report(NamedTuple):
     seconds: float  # spent decoding
     cut: int  # outputs that the length limit ended
     predictions: list[str]  # a line a source
+    references: list[list[str]]  # as many of each source
 
     def to_json(self) -> str:
-        """Everything but the predictions."""
+        """Everything but the texts."""
         values = self._asdict()
-        del values["predictions"]
+        del values["predictions"], values["references"]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
     def lines(self) -> list[str]:
@@ -74,7 +76,7 @@ def evaluate(
     for first in range(0, len(sources), CHUNK):
         found += translator.hypotheses(sources[first : first + CHUNK], settings, pause)
     seconds = time.perf_counter() - started
-    hypotheses = [best[0].text for best in found]
+    hypotheses = [_one_line(best[0].text) for best in found]
     metrics = {**METRICS, "bleu": bleu(tokenize)}
     counted = {name: one.statistics(hypotheses, references) for name, one in metrics.items()}
     lengths = [_length_class(translator.tokenizers.source.count(source)) for source in sources]
@@ -93,26 +95,47 @@ def evaluate(
         seconds=seconds,
         cut=sum(best[0].cut for best in found),
         predictions=hypotheses,
+        references=references,
     )
 
 
 def write(report: Report, folder: Path) -> None:
-    """The scores and the predictions, as `eval_results.json` and `generated_predictions.txt`."""
+    """The scores as `eval_results.json` and the predictions as `generated_predictions.txt`.
+
+    Where a source has several references, these as well, for
+    `sacrebleu references.*.txt -i generated_predictions.txt`, which gives the scores again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    # A line a source: a line break inside an output would set all later lines off.
-    lines = "".join(" ".join(text.splitlines()) + "\n" for text in report.predictions)
-    checkpoint.write(folder / PREDICTIONS, lines.encode())
+    _write_lines(folder / PREDICTIONS, report.predictions)
     checkpoint.write(folder / RESULTS, report.to_json().encode())
+    for old in folder.glob(REFERENCES.format("[0-9]*")):
+        old.unlink()
+    if report.sources < report.pairs:
+        for number, column in enumerate(zip(*report.references, strict=True)):
+            _write_lines(folder / REFERENCES.format(number), column)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    checkpoint.write(path, "".join(line + "\n" for line in lines).encode())
+
+
+def _one_line(text: str) -> str:
+    """What is scored is what is written, a line a text: breaks would set all later lines off."""
+    return " ".join(text.splitlines())
 
 
 def _references(split: Split, group: str) -> tuple[dict[str, list[str]], list[str]]:
-    """The references of each source, and the group of each source, in order."""
+    """The references of each source, as many of each, and the group of each source, in order."""
     answers: dict[str, list[str]] = {}
     labels: dict[str, str] = {}
     values = split.column(group) if group else ("" for _ in range(len(split)))
     for (source, target), value in zip(split, values, strict=True):
-        answers.setdefault(source, []).append(target)
+        answers.setdefault(source, []).append(_one_line(target))
         labels.setdefault(source, value)
+    # One that has fewer repeats its first: no score changes, and files need as many lines.
+    most = max(map(len, answers.values()), default=0)
+    for alternatives in answers.values():
+        alternatives += alternatives[:1] * (most - len(alternatives))
     return answers, list(labels.values())
 
 

@@ -132,58 +132,49 @@ class GRU(Function):
     ) -> Tensor:
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         hidden = state.shape[-1]
-        gates = _projected(inputs, places, weight_ih, bias_ih)  # reset, update, new
-        states = gates.new_empty(*gates.shape[:2], hidden)
-        candidates = torch.empty_like(states)  # the state's part of the new gate
+        bias = bias_ih + bias_hh
+        bias[:, 2 * hidden :] = bias_ih[:, 2 * hidden :]
+        gates = _projected(inputs, places, weight_ih, bias)  # reset, update, new
+        new = gates[..., 2 * hidden :].contiguous()
+        # In the place of the inputs' part of the new gate comes the state's.
+        gates[..., 2 * hidden :] = bias_hh[:, None, 2 * hidden :]
+        states = torch.empty_like(new)
         across = weight_hh.transpose(1, 2).contiguous()  # many small products are faster on it
-        bias = bias_hh[:, None]
-        blocks = [
-            torch.split(part, sizes, dim=1)
-            for part in (
-                gates[..., : 2 * hidden],
-                *torch.split(gates, hidden, dim=-1),
-                candidates,
-                states,
-            )
-        ]
+        parts = (gates, gates[..., : 2 * hidden], *torch.split(gates, hidden, dim=-1), new, states)
+        blocks = [torch.split(part, sizes, dim=1) for part in parts]
         before = state
-        for size, both, reset, update, new, candidate, after in zip(sizes, *blocks, strict=True):
+        for size, every, both, reset, update, candidate, entering, after in zip(
+            sizes, *blocks, strict=True
+        ):
             before = _first(before, size)
-            recurrent = torch.baddbmm(bias, before, across)
-            gated, entering = torch.split(recurrent, [2 * hidden, hidden], dim=-1)
-            both.add_(gated).sigmoid_()
-            candidate.copy_(entering)
-            torch.lerp(new.addcmul_(reset, entering).tanh_(), before, update, out=after)
+            every.baddbmm_(before, across)
+            both.sigmoid_()
+            torch.lerp(entering.addcmul_(reset, candidate).tanh_(), before, update, out=after)
             before = after
         context.sizes, context.places = sizes, places
-        context.save_for_backward(inputs, state, states, gates, candidates, weight_ih, weight_hh)
+        context.save_for_backward(inputs, state, states, gates, new, weight_ih, weight_hh)
         return states
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
-        inputs, state, states, gates, candidates, weight_ih, weight_hh = context.saved_tensors
-        sizes, outputs = context.sizes, gradients[0]
-        hidden = state.shape[-1]
+        inputs, state, states, gates, new, weight_ih, weight_hh = context.saved_tensors
+        sizes, hidden = context.sizes, state.shape[-1]
         before = _before(states, state, sizes)
-        reset, update, new = torch.split(gates, hidden, dim=-1)
+        reset, update, candidates = torch.split(gates, hidden, dim=-1)
         # What does not depend on later steps is computed for all of them at once: how much of the
         # state's gradient goes into each gate, before its nonlinearity.
         to_new = (1 - update).mul_(1 - new * new)
         to_update = (before - new).mul_(update).mul_(1 - update)
         to_reset = (1 - reset).mul_(reset).mul_(candidates).mul_(to_new)
-        into = torch.stack([to_reset, to_update, to_new * reset], dim=2)  # [R, N, 3, H]
-        across = torch.empty_like(into)
+        across = torch.stack([to_reset, to_update, to_new * reset], dim=2)  # [R, N, 3, H]
         flat = across.flatten(2)
         carried = torch.zeros_like(state)
-        arriving = torch.empty_like(before)
-        blocks = [
-            torch.split(part, sizes, dim=1)
-            for part in (outputs, update, into, across, flat, arriving)
-        ]
-        for size, output, kept, factors, products, row, arrived in _reversed(sizes, blocks):
-            torch.add(output, _first(carried, size), out=arrived)
-            torch.mul(factors, arrived[:, :, None], out=products)
-            carried = _written(carried, (arrived * kept).baddbmm_(row, weight_hh))
+        arriving = gradients[0].clone(memory_format=torch.contiguous_format)
+        blocks = [torch.split(part, sizes, dim=1) for part in (update, across, flat, arriving)]
+        earlier = [carried, *blocks[-1][:-1]]
+        for size, target, kept, into, row, arrived in _reversed(sizes, [earlier, *blocks]):
+            into.mul_(arrived[:, :, None])
+            _first(target, size).addcmul_(arrived, kept).baddbmm_(row, weight_hh)
         # The reset gate stands between the state's part of the new gate and the inputs'.
         along = flat.clone()
         along[..., 2 * hidden :] = to_new.mul_(arriving)

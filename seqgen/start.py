@@ -30,6 +30,7 @@ WRITTEN = (
     METRICS_FILE,
     "eval_results.json",
     "generated_predictions.txt",
+    "references.*.txt",
 )
 # What makes a run the run it is: changed, it would be another one.
 FIXED = (
