@@ -135,7 +135,7 @@ class GRU(Function):
         bias = bias_ih + bias_hh
         bias[:, 2 * hidden :] = bias_ih[:, 2 * hidden :]
         gates = _projected(inputs, places, weight_ih, bias)  # reset, update, new
-        new = gates[..., 2 * hidden :].contiguous()
+        new = gates[..., 2 * hidden :].clone(memory_format=torch.contiguous_format)
         # In the place of the inputs' part of the new gate comes the state's.
         gates[..., 2 * hidden :] = bias_hh[:, None, 2 * hidden :]
         states = torch.empty_like(new)

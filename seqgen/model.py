@@ -9,24 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen.attention import ATTENTIONS, Attention, Memory
+from seqgen.attention import Memory
 from seqgen.batching import Batch
 from seqgen.config import ModelConfig
-from seqgen.dropout import Dropout
+from seqgen.decoder import Decoder
+from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
 from seqgen.losses import CrossEntropy
-from seqgen.recurrent import (
-    INITIALIZATIONS,
-    Recurrent,
-    State,
-    embedded,
-    initialize,
-    parts,
-    whole,
-)
+from seqgen.recurrent import INITIALIZATIONS, Recurrent, State, initialize
 from seqgen.sampling import GOLD, Forcing, mixed_inputs
-from seqgen.stack import Stack
-from seqgen.vocabulary import BOS, PAD
+from seqgen.vocabulary import PAD
 
 
 class Forced(NamedTuple):
@@ -35,117 +27,6 @@ class Forced(NamedTuple):
     log_probs: Tensor  # [B, T] of each target id after BOS, in nats; 0 on PAD
     correct: Tensor  # [B, T] True where the likeliest id is the target's
     weights: Tensor  # [B, T, S] attention
-
-
-class Encoder(nn.Module):
-    """Source ids to states and to a summary of the sentence."""
-
-    def __init__(self, config: ModelConfig, vocabulary: int):
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
-        layers = config.encoder_layers or config.layers
-        self.stack = Stack(
-            config.cell,
-            config.embedding,
-            config.hidden,
-            layers,
-            config.bidirectional,
-            config.dropout,
-            config.residual,
-        )
-        self.dropout = Dropout(config.dropout)
-        self.mean = config.bridge == "mean"
-        # Source embeddings as part of what attention averages, so that a word can be copied or
-        # looked up without passing through the states: after Nguyen and Chiang (2018), section 4.
-        self.lexical = config.lexical
-
-    def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """States [B, S, D], zero on padding, and the summary [B, H] of the recurrent ones."""
-        inputs = embedded(self.embedding, self.dropout, source)
-        states = self.stack(inputs, lengths)
-        if self.mean:
-            summary = states.sum(1) / lengths.to(states.device)[:, None]
-        else:
-            summary = self.stack.last(states, lengths)
-        return torch.cat([states, whole(inputs)], dim=-1) if self.lexical else states, summary
-
-
-class Bridge(nn.Module):
-    """The decoder's first state out of the encoder's summary: one tanh layer for each part.
-
-    Bahdanau, Cho and Bengio (2015), section A.2.2; the mean is that of Sennrich et al. (2017).
-    """
-
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.layers, self.hidden = config.layers, config.hidden
-        self.parts = parts(config.cell)
-        # Zeros are what is left when the summary counts for nothing.
-        width = self.parts * self.layers * self.hidden
-        self.project = None if config.bridge == "zero" else nn.Linear(config.hidden, width)
-
-    def forward(self, summary: Tensor) -> State:
-        """One tensor [L, B, H] for each part of the state."""
-        shape = (self.parts, self.layers, len(summary), self.hidden)
-        if self.project is None:
-            return tuple(summary.new_zeros(shape))
-        state = torch.tanh(self.project(summary))
-        return tuple(state.view(-1, self.parts, self.layers, self.hidden).permute(1, 2, 0, 3))
-
-
-class Decoder(nn.Module):
-    """Target ids to readouts, all steps at once: attention is asked by the first layer."""
-
-    def __init__(self, config: ModelConfig, vocabulary: int):
-        super().__init__()
-        hidden = config.hidden
-        self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
-        memory = hidden + config.embedding * config.lexical
-        widths = [config.embedding] + [hidden + memory] * (config.layers - 1)
-        self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
-        self.attention: Attention = ATTENTIONS[config.attention](hidden, memory)
-        readout = hidden if config.tie == "none" else config.embedding
-        self.readout = nn.Linear(hidden + memory, readout)
-        self.output = nn.Linear(readout, vocabulary)
-        # Whether to write a token or to copy one: after See, Liu and Manning (2017), equation 8,
-        # out of the readout.
-        self.gate = nn.Linear(readout, 1) if config.copy else None
-        # How much more a state is attended to whose predecessor is what was written last: after
-        # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
-        self.follow = nn.Linear(hidden, 1) if config.follow else None
-        self.dropout = Dropout(config.dropout)
-        self.residual = config.residual
-
-    def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
-        """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
-
-        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
-        """
-        first, ended = self.layers[0](
-            embedded(self.embedding, self.dropout, inputs), _layer(state, 0)
-        )
-        queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
-        contexts, weights = self.attention(queries, memory, self._bonus(inputs, queries, memory))
-        context = contexts.reshape(*inputs.shape, -1)
-        hidden, ends = first, [ended]
-        for number, layer in enumerate(self.layers[1:], start=1):
-            below = self.dropout(torch.cat([hidden, context], dim=-1))
-            outputs, ended = layer(below, _layer(state, number))
-            hidden = hidden + outputs if self.residual else outputs
-            ends.append(ended)
-        readouts = torch.tanh(self.readout(torch.cat([hidden, context], dim=-1)))
-        state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
-        return self.dropout(readouts), state, weights
-
-    def _bonus(self, inputs: Tensor, queries: Tensor, memory: Memory) -> Tensor | None:
-        """What is added to the scores of attention [B, N / B * T, S], if anything."""
-        if self.follow is None:
-            return None
-        # Before the first piece of a source stands what a target begins with.
-        before = functional.pad(memory.ids[:, :-1], (1, 0), value=BOS)
-        follows = inputs.reshape(len(before), -1, 1) == before[:, None]
-        bonus: Tensor = follows * self.follow(queries)
-        return bonus
 
 
 class Seq2Seq(nn.Module):
@@ -298,10 +179,6 @@ def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
     if model.decoder.follow is not None:
         nn.init.zeros_(model.decoder.follow.weight)
         nn.init.ones_(model.decoder.follow.bias)
-
-
-def _layer(state: State, number: int) -> State:
-    return tuple(part[number : number + 1].contiguous() for part in state)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ LEVELS = """
     settings config configfiles resources recipes runs devices progress journal table hub
     readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
     dropout losses
-    recurrent stack attention |
+    recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference |
     checkpoint decoding updates | translator |
     evaluation pictures validation card start | training | flags texts commands cli | __main__

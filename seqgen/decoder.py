@@ -1,0 +1,70 @@
+"""What the decoder makes of target ids, all steps at once or one at a time."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqgen.attention import ATTENTIONS, Attention, Memory
+from seqgen.config import ModelConfig
+from seqgen.dropout import Dropout
+from seqgen.recurrent import Recurrent, State, embedded
+from seqgen.vocabulary import BOS, PAD
+
+
+class Decoder(nn.Module):
+    """Target ids to readouts, all steps at once: attention is asked by the first layer."""
+
+    def __init__(self, config: ModelConfig, vocabulary: int):
+        super().__init__()
+        hidden = config.hidden
+        self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
+        memory = hidden + config.embedding * config.lexical
+        widths = [config.embedding] + [hidden + memory] * (config.layers - 1)
+        self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
+        self.attention: Attention = ATTENTIONS[config.attention](hidden, memory)
+        readout = hidden if config.tie == "none" else config.embedding
+        self.readout = nn.Linear(hidden + memory, readout)
+        self.output = nn.Linear(readout, vocabulary)
+        # Whether to write a token or to copy one: after See, Liu and Manning (2017), equation 8,
+        # out of the readout.
+        self.gate = nn.Linear(readout, 1) if config.copy else None
+        # How much more a state is attended to whose predecessor is what was written last: after
+        # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
+        self.follow = nn.Linear(hidden, 1) if config.follow else None
+        self.dropout = Dropout(config.dropout)
+        self.residual = config.residual
+
+    def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
+        """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
+
+        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
+        """
+        first, ended = self.layers[0](
+            embedded(self.embedding, self.dropout, inputs), _layer(state, 0)
+        )
+        queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
+        contexts, weights = self.attention(queries, memory, self._bonus(inputs, queries, memory))
+        context = contexts.reshape(*inputs.shape, -1)
+        hidden, ends = first, [ended]
+        for number, layer in enumerate(self.layers[1:], start=1):
+            below = self.dropout(torch.cat([hidden, context], dim=-1))
+            outputs, ended = layer(below, _layer(state, number))
+            hidden = hidden + outputs if self.residual else outputs
+            ends.append(ended)
+        readouts = torch.tanh(self.readout(torch.cat([hidden, context], dim=-1)))
+        state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
+        return self.dropout(readouts), state, weights
+
+    def _bonus(self, inputs: Tensor, queries: Tensor, memory: Memory) -> Tensor | None:
+        """What is added to the scores of attention [B, N / B * T, S], if anything."""
+        if self.follow is None:
+            return None
+        # Before the first piece of a source stands what a target begins with.
+        before = functional.pad(memory.ids[:, :-1], (1, 0), value=BOS)
+        follows = inputs.reshape(len(before), -1, 1) == before[:, None]
+        bonus: Tensor = follows * self.follow(queries)
+        return bonus
+
+
+def _layer(state: State, number: int) -> State:
+    return tuple(part[number : number + 1].contiguous() for part in state)

@@ -1,0 +1,66 @@
+"""Sources to what the decoder needs of them: states to attend to, and a state to start from."""
+
+import torch
+from torch import Tensor, nn
+
+from seqgen.config import ModelConfig
+from seqgen.dropout import Dropout
+from seqgen.recurrent import State, embedded, parts, whole
+from seqgen.stack import Stack
+from seqgen.vocabulary import PAD
+
+
+class Encoder(nn.Module):
+    """Source ids to states and to a summary of the sentence."""
+
+    def __init__(self, config: ModelConfig, vocabulary: int):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
+        layers = config.encoder_layers or config.layers
+        self.stack = Stack(
+            config.cell,
+            config.embedding,
+            config.hidden,
+            layers,
+            config.bidirectional,
+            config.dropout,
+            config.residual,
+        )
+        self.dropout = Dropout(config.dropout)
+        self.mean = config.bridge == "mean"
+        # Source embeddings as part of what attention averages, so that a word can be copied or
+        # looked up without passing through the states: after Nguyen and Chiang (2018), section 4.
+        self.lexical = config.lexical
+
+    def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """States [B, S, D], zero on padding, and the summary [B, H] of the recurrent ones."""
+        inputs = embedded(self.embedding, self.dropout, source)
+        states = self.stack(inputs, lengths)
+        if self.mean:
+            summary = states.sum(1) / lengths.to(states.device)[:, None]
+        else:
+            summary = self.stack.last(states, lengths)
+        return torch.cat([states, whole(inputs)], dim=-1) if self.lexical else states, summary
+
+
+class Bridge(nn.Module):
+    """The decoder's first state out of the encoder's summary: one tanh layer for each part.
+
+    Bahdanau, Cho and Bengio (2015), section A.2.2; the mean is that of Sennrich et al. (2017).
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.layers, self.hidden = config.layers, config.hidden
+        self.parts = parts(config.cell)
+        # Zeros are what is left when the summary counts for nothing.
+        width = self.parts * self.layers * self.hidden
+        self.project = None if config.bridge == "zero" else nn.Linear(config.hidden, width)
+
+    def forward(self, summary: Tensor) -> State:
+        """One tensor [L, B, H] for each part of the state."""
+        shape = (self.parts, self.layers, len(summary), self.hidden)
+        if self.project is None:
+            return tuple(summary.new_zeros(shape))
+        state = torch.tanh(self.project(summary))
+        return tuple(state.view(-1, self.parts, self.layers, self.hidden).permute(1, 2, 0, 3))
