@@ -131,7 +131,7 @@ class SamplingConfig(Section):
     forcing_warmup: float = setting(1.0, "epochs at the starting ratio", minimum=0)
     forcing_epochs: float = setting(0.0, "epochs of the fall; 0: the rest of training", minimum=0)
     feedback: Literal["argmax", "sample"] = setting("argmax", "what is fed instead of gold")
-    passes: int = setting(1, "parallel prediction passes", minimum=1)
+    passes: int = setting(1, "parallel prediction passes; 0: predicted step by step", minimum=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

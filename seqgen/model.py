@@ -17,7 +17,7 @@ from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
 from seqgen.losses import CrossEntropy
 from seqgen.recurrent import INITIALIZATIONS, Recurrent, State, initialize
-from seqgen.sampling import GOLD, Forcing, mixed_inputs
+from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
 from seqgen.vocabulary import PAD
 
 
@@ -43,7 +43,7 @@ class Seq2Seq(nn.Module):
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
-                inputs = mixed_inputs(inputs, lambda ids: self._scores(ids, memory, state), forcing)
+                inputs = self._mixed(inputs, memory, state, forcing)
         readouts, _, weights = self.decoder(inputs, memory, state)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
@@ -78,33 +78,55 @@ class Seq2Seq(nn.Module):
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
         readouts, state, weights = self.decoder(ids[:, None], memory, state)
-        return self._log_probs(readouts, weights, memory).squeeze(1), state
+        return self._log_probs(readouts, weights, memory.ids).squeeze(1), state
 
     def forced(self, batch: Batch) -> Forced:
         """How likely the batch's own targets are, token by token, and where each looked."""
         memory, state = self.encode(batch.source, batch.source_lengths)
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
         readouts, _, weights = self.decoder(inputs, memory, state)
-        scores = self._log_probs(readouts, weights, memory)  # [B, T, V]
+        scores = self._log_probs(readouts, weights, memory.ids)  # [B, T, V]
         log_probs = scores.gather(-1, gold[..., None]).squeeze(-1)
         real = gold != PAD
         return Forced(log_probs * real, (scores.argmax(-1) == gold) & real, weights)
 
-    def _scores(self, inputs: Tensor, memory: Memory, state: State) -> Tensor:
-        """What ranks the next ids [B, T, V]: their log-probabilities, up to a constant a token."""
-        readouts, _, weights = self.decoder(inputs, memory, state)
+    def _mixed(self, gold: Tensor, memory: Memory, state: State, forcing: Forcing) -> Tensor:
+        """The decoder's inputs [B, T] under scheduled sampling."""
+        mixture = Mixture(gold, forcing)
+
+        def scores(inputs: Tensor, places: Tensor) -> Tensor:
+            readouts, _, weights = self.decoder(inputs, memory, state)
+            readouts, weights = (all.flatten(0, 1)[places] for all in (readouts, weights))
+            return self._scores(readouts, weights, memory.ids[places // inputs.shape[1]])
+
+        def walk(ids: Tensor, state: State, rows: Tensor) -> tuple[Tensor, State]:
+            readouts, state, weights = self.decoder(ids[:, None], memory, state)
+            return self._scores(readouts[rows, 0], weights[rows, 0], memory.ids[rows]), state
+
+        if forcing.passes == SEQUENTIAL:
+            return mixture.step_by_step(walk, state)
+        return mixture.in_passes(scores)
+
+    def _scores(self, readouts: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
+        """What ranks the next ids, [N, V]: their log-probabilities, up to a constant a row.
+
+        `readouts` [N, R] and attention [N, S] to sources of `ids` [N, S].
+        """
         if self.decoder.gate is None:
             scores: Tensor = self.decoder.output(readouts)
             return scores
-        return self._log_probs(readouts, weights, memory)
+        return self._log_probs(readouts[:, None], weights[:, None], ids).squeeze(1)
 
-    def _log_probs(self, readouts: Tensor, weights: Tensor, memory: Memory) -> Tensor:
-        """Log-probabilities [N, T, V] of every id; readouts and attention as the decoder's."""
+    def _log_probs(self, readouts: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
+        """Log-probabilities [N, T, V] of every id; readouts and attention as the decoder's.
+
+        `ids` [B, S] are those of the sources, each of which N / B rows attend to.
+        """
         written: Tensor = self.decoder.output(readouts).log_softmax(-1)
         if self.decoder.gate is None:
             return written
-        weights = weights.reshape(*readouts.shape[:2], -1).to(written)  # [N, T, S]
-        ids = memory.ids.repeat_interleave(len(readouts) // len(memory.ids), dim=0)  # [N, S]
+        weights = weights.reshape(*readouts.shape[:2], weights.shape[-1]).to(written)  # [N, T, S]
+        ids = ids.repeat_interleave(len(readouts) // max(len(ids), 1), dim=0)  # [N, S]
         places = ids[:, None].expand_as(weights)
         copied = torch.zeros_like(written).scatter_add(-1, places, weights)
         return self._either(readouts, written, copied)

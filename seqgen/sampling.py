@@ -1,4 +1,10 @@
-"""Scheduled sampling: what the decoder is fed in training, where it is not the gold token."""
+"""Scheduled sampling: what the decoder is fed in training, where it is not the gold token.
+
+One coin a token (Bengio et al. 2015, arXiv 1506.03099), drawn beforehand, so that predictions are
+asked for only where the coin falls on the model's side. Either step by step, as that paper has it,
+or in K parallel passes (Duckworth et al. 2019, arXiv 1906.04331): pass k predicts from the inputs
+of pass k - 1, so that after K passes the first K inputs are those of the sequential loop.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,41 +12,78 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seqgen.recurrent import State
+from seqgen.vocabulary import PAD
+
+SEQUENTIAL = 0  # passes: step by step
+
 
 class Forcing(NamedTuple):
     """How the decoder's inputs are chosen in one update."""
 
     ratio: float = 1.0  # share of gold inputs
-    passes: int = 1  # parallel prediction passes; as many as target steps is the sequential loop
+    passes: int = 1  # parallel prediction passes, or SEQUENTIAL
     feedback: str = "argmax"  # or "sample"
 
 
 GOLD = Forcing()
 
+# Inputs [B, T] and places in them [N], row after row -> scores [N, V] of the ids that follow.
+Passes = Callable[[Tensor, Tensor], Tensor]
+# Ids [B], a state and rows [N] -> scores [N, V] of the ids that follow these, the next state.
+Walk = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 
-def mixed_inputs(gold: Tensor, decode: Callable[[Tensor], Tensor], forcing: Forcing) -> Tensor:
-    """`gold` [B, T] with the model's own predictions where the coin fell on its side.
 
-    One coin a token (Bengio et al. 2015, arXiv 1506.03099), K parallel passes (Duckworth et
-    al. 2019, arXiv 1906.04331): pass k predicts every token from the inputs of pass k - 1, so
-    that after K passes the first K inputs are those of the sequential loop. `decode` takes
-    inputs [B, T] and returns the scores [B, T, V] of the tokens that follow them. The first
-    column, BOS, stays.
+class Mixture:
+    """Which of the inputs `gold` [B, T] are the model's own, and what they are.
+
+    The first column, BOS, stays, and what is PAD.
     """
-    coins = torch.rand(gold.shape, device=gold.device) < forcing.ratio  # True keeps gold
-    coins[:, 0] = True
-    inputs, noise = gold, None
-    for _ in range(min(forcing.passes, gold.shape[1] - 1)):
-        scores = decode(inputs)
-        if forcing.feedback == "sample":
-            # Noise drawn once a position: the same token is drawn in every pass that sees the
-            # same scores, which makes the passes converge (Gumbel-max).
-            noise = _gumbel(scores) if noise is None else noise
-            scores = scores + noise
-        predicted = torch.cat([gold[:, :1], scores.argmax(-1)[:, :-1]], dim=1)
-        inputs = torch.where(coins, gold, predicted)
-    return inputs
+
+    def __init__(self, gold: Tensor, forcing: Forcing):
+        self.gold, self.forcing = gold, forcing
+        # On the CPU, where counting those that fell on the model's side waits for no device.
+        own = torch.rand(gold.shape) >= forcing.ratio
+        own[:, 0] = False
+        if not gold.is_cuda:
+            own &= gold != PAD
+        self.own = own  # [B, T]
+        self._noise: Tensor | None = None
+
+    def in_passes(self, scores: Passes) -> Tensor:
+        """The inputs [B, T] after the parallel passes."""
+        places = self.own.flatten().nonzero().squeeze(1).to(self.gold.device, non_blocking=True)
+        inputs = self.gold
+        if len(places):
+            for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1)):
+                # What stands at a place follows the one before, which is in the same row.
+                found = self._picked(scores(inputs, places - 1), slice(None))
+                inputs = self.gold.flatten().index_copy(0, places, found).view(self.gold.shape)
+        return inputs
+
+    def step_by_step(self, walk: Walk, state: State) -> Tensor:
+        """The inputs [B, T] of the sequential loop."""
+        columns = list(self.gold.unbind(1))
+        rank = (self.own.flatten().cumsum(0) - 1).view(self.own.shape)  # of its noise
+        used = self.own.any(0).nonzero().flatten().tolist()  # columns that ask for predictions
+        for step in range(1, max(used, default=0) + 1):
+            rows = self.own[:, step].nonzero().squeeze(1)
+            noise = rank[rows, step].to(self.gold.device)
+            rows = rows.to(self.gold.device)
+            scores, state = walk(columns[step - 1], state, rows)
+            columns[step] = columns[step].index_copy(0, rows, self._picked(scores, noise))
+        return torch.stack(columns, dim=1)
+
+    def _picked(self, scores: Tensor, which: Tensor | slice) -> Tensor:
+        """An id out of each row of scores [N, V]; `which` are these among all predictions."""
+        if self.forcing.feedback == "sample":
+            if self._noise is None:
+                # Noise is drawn once a prediction: the same id is drawn in every pass that sees
+                # the same scores, which makes the passes converge (Gumbel-max).
+                self._noise = _gumbel(scores.new_empty(int(self.own.sum()), scores.shape[1]))
+            scores = scores + self._noise[which]
+        return scores.argmax(-1)
 
 
-def _gumbel(like: Tensor) -> Tensor:
-    return -torch.log(torch.empty_like(like).exponential_())
+def _gumbel(empty: Tensor) -> Tensor:
+    return -torch.log(empty.exponential_())

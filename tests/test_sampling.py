@@ -1,9 +1,10 @@
 """What the decoder is fed, on a table whose answers can be read."""
 
+import pytest
 import torch
 
-from seqgen.sampling import Forcing, mixed_inputs
-from seqgen.vocabulary import BOS
+from seqgen.sampling import SEQUENTIAL, Forcing, Mixture
+from seqgen.vocabulary import BOS, PAD
 
 B, T, V = 3, 5, 11
 
@@ -13,10 +14,23 @@ def successor(ids):
     return torch.nn.functional.one_hot((ids + 1) % V, V).float()
 
 
-def test_ratio_zero_with_enough_passes_runs_free():
+def mixed_inputs(gold, scores_of, forcing):
+    """The inputs under scores [B, T, V] of what follows inputs [B, T]."""
+    mixture = Mixture(gold, forcing)
+    if forcing.passes != SEQUENTIAL:
+        return mixture.in_passes(lambda ids, places: scores_of(ids).flatten(0, 1)[places])
+
+    def walk(ids, state, rows):
+        return scores_of(ids[:, None])[rows, 0], state
+
+    return mixture.step_by_step(walk, ())
+
+
+@pytest.mark.parametrize("passes", [T, SEQUENTIAL])
+def test_ratio_zero_with_enough_passes_runs_free(passes):
     gold = torch.randint(4, V, (B, T))
     gold[:, 0] = BOS
-    inputs = mixed_inputs(gold, successor, Forcing(0.0, passes=T))
+    inputs = mixed_inputs(gold, successor, Forcing(0.0, passes=passes))
     assert inputs.tolist() == [[BOS, 3, 4, 5, 6]] * B
 
 
@@ -45,11 +59,32 @@ def test_coins_fall_token_by_token_at_the_ratio():
     assert abs(float((kept[:, 1:] == kept[:, :-1]).float().mean()) - (0.7**2 + 0.3**2)) < 0.02
 
 
-def test_sampled_feedback_has_the_frequencies_of_the_scores():
+@pytest.mark.parametrize("passes", [1, SEQUENTIAL])
+def test_sampled_feedback_has_the_frequencies_of_the_scores(passes):
     torch.manual_seed(1)
     chances = torch.tensor([0.0] * 4 + [0.5, 0.3, 0.2])
     gold = torch.full((300, 31), BOS)
     scores = chances.log().expand(300, 31, -1)
-    drawn = mixed_inputs(gold, lambda ids: scores, Forcing(0.0, feedback="sample"))[:, 1:]
+    forcing = Forcing(0.0, passes, feedback="sample")
+    drawn = mixed_inputs(gold, lambda ids: scores[:, : ids.shape[1]], forcing)[:, 1:]
     shares = torch.bincount(drawn.flatten(), minlength=7) / drawn.numel()
     torch.testing.assert_close(shares, chances, atol=0.02, rtol=0)
+
+
+def test_predictions_are_asked_for_where_the_coin_fell_on_the_models_side_alone():
+    torch.manual_seed(2)
+    gold = torch.tensor([[BOS, 4, 5, 6, 7, 8], [BOS, 9, 9, PAD, PAD, PAD]])
+    asked = []
+
+    def scores(ids, places):
+        asked.append(places)
+        return successor(ids).flatten(0, 1)[places]
+
+    mixture = Mixture(gold, Forcing(0.5))
+    inputs = mixture.in_passes(scores)
+    (places,) = asked
+    assert 0 < len(places) < 7
+    before = mixture.own.roll(-1, 1).flatten()
+    assert places.tolist() == before.nonzero().flatten().tolist()
+    assert torch.equal(inputs[~mixture.own], gold[~mixture.own])
+    assert not mixture.own[gold == PAD].any()
