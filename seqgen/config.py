@@ -93,6 +93,9 @@ class ModelConfig(Section):
     follow: bool = setting(
         False, "attend more to what stands behind the source piece that was written last"
     )
+    input_feeding: bool = setting(
+        False, "the first decoder layer reads the last readout as well, step by step: slower"
+    )
     residual: bool = setting(False, "add each layer's input to its output, from the second on")
     dropout: float = setting(
         0.2, "dropout on embeddings, between layers and before the output", minimum=0, maximum=0.95

@@ -7,22 +7,28 @@ from torch.nn import functional
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.config import ModelConfig
 from seqgen.dropout import Dropout
-from seqgen.recurrent import Recurrent, State, embedded
+from seqgen.recurrent import Inputs, Recurrent, State, embedded, whole
 from seqgen.vocabulary import BOS, PAD
 
 
 class Decoder(nn.Module):
-    """Target ids to readouts, all steps at once: attention is asked by the first layer."""
+    """Target ids to readouts, all steps at once: attention is asked by the first layer.
+
+    With input feeding (Luong, Pham and Manning 2015, section 3.3) that layer reads the readout of
+    the step before as well, so that it is one step after the other, and the last readout [1, N, R]
+    is the last part of the state.
+    """
 
     def __init__(self, config: ModelConfig, vocabulary: int):
         super().__init__()
         hidden = config.hidden
         self.embedding = nn.Embedding(vocabulary, config.embedding, padding_idx=PAD)
         memory = hidden + config.embedding * config.lexical
-        widths = [config.embedding] + [hidden + memory] * (config.layers - 1)
+        readout = hidden if config.tie == "none" else config.embedding
+        below = config.embedding + readout * config.input_feeding
+        widths = [below] + [hidden + memory] * (config.layers - 1)
         self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
         self.attention: Attention = ATTENTIONS[config.attention](hidden, memory)
-        readout = hidden if config.tie == "none" else config.embedding
         self.readout = nn.Linear(hidden + memory, readout)
         self.output = nn.Linear(readout, vocabulary)
         # Whether to write a token or to copy one: after See, Liu and Manning (2017), equation 8,
@@ -33,15 +39,39 @@ class Decoder(nn.Module):
         self.follow = nn.Linear(hidden, 1) if config.follow else None
         self.dropout = Dropout(config.dropout)
         self.residual = config.residual
+        self.feeding, self.width = config.input_feeding, readout
+
+    def start(self, state: State) -> State:
+        """The state before the first step, out of that of the layers."""
+        if not self.feeding:
+            return state
+        return (*state, state[0].new_zeros(1, state[0].shape[1], self.width))
 
     def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
         `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
         """
-        first, ended = self.layers[0](
-            embedded(self.embedding, self.dropout, inputs), _layer(state, 0)
-        )
+        found = embedded(self.embedding, self.dropout, inputs)
+        if not self.feeding:
+            return self._run(found, inputs, memory, state)
+        readouts, attended = [], []
+        fed = state[-1].transpose(0, 1)  # [N, 1, R]
+        embeddings = torch.split(whole(found), 1, dim=1)
+        for ids, embedding in zip(torch.split(inputs, 1, dim=1), embeddings, strict=True):
+            below = torch.cat([embedding, fed], dim=-1)
+            fed, layers, weights = self._run(below, ids, memory, state[:-1])
+            state = (*layers, fed.transpose(0, 1))
+            readouts.append(fed)
+            attended.append(weights)
+        # [B, N / B] by steps, sentence after sentence.
+        return torch.cat(readouts, dim=1), state, torch.stack(attended, dim=2).flatten(1, 2)
+
+    def _run(
+        self, below: Inputs, inputs: Tensor, memory: Memory, state: State
+    ) -> tuple[Tensor, State, Tensor]:
+        """The same, of what the first layer reads at `inputs`."""
+        first, ended = self.layers[0](below, _layer(state, 0))
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights = self.attention(queries, memory, self._bonus(inputs, queries, memory))
         context = contexts.reshape(*inputs.shape, -1)

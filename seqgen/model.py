@@ -73,7 +73,9 @@ class Seq2Seq(nn.Module):
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
         """What the decoder needs of `source` [B, S], whose lengths [B] are on the CPU."""
         states, summary = self.encoder(source, lengths)
-        return self.decoder.attention.remember(states, source), self.bridge(summary)
+        return self.decoder.attention.remember(states, source), self.decoder.start(
+            self.bridge(summary)
+        )
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
@@ -103,7 +105,7 @@ class Seq2Seq(nn.Module):
             readouts, state, weights = self.decoder(ids[:, None], memory, state)
             return self._scores(readouts[rows, 0], weights[rows, 0], memory.ids[rows]), state
 
-        if forcing.passes == SEQUENTIAL:
+        if forcing.passes == SEQUENTIAL or self.decoder.feeding:  # a pass is a loop as well
             return mixture.step_by_step(walk, state)
         return mixture.in_passes(scores)
 

@@ -198,10 +198,12 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
     kind = f"{shape.cell} {shape.encoder_layers or shape.layers} x {shape.hidden} to " + (
         f"{shape.layers} x {shape.hidden}, {shape.attention} attention"
     )
-    return [
-        f"model       {count:,} parameters: {kind}",
-        f"seed        {config.train.seed}; precision {precision(config.train)}",
-    ]
+    lines = [f"model       {count:,} parameters: {kind}"]
+    if shape.input_feeding:
+        floor = config.sampling.forcing_floor < 1
+        own = " and the model's own inputs under scheduled sampling" if floor else ""
+        lines.append(f"slower      input feeding takes target steps one by one{own}")
+    return [*lines, f"seed        {config.train.seed}; precision {precision(config.train)}"]
 
 
 def over(progress: Progress, settings: TrainConfig) -> bool:

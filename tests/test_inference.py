@@ -18,9 +18,11 @@ needs_mkl = pytest.mark.skipif(
 @needs_mkl
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 3])
-@pytest.mark.parametrize("attention", ["additive", "general"])
-def test_a_ready_model_is_the_model(cell, layers, attention):
-    model, given = network(cell, layers=layers, attention=attention).float(), batch()
+@pytest.mark.parametrize(
+    "extra", [{"attention": "additive"}, {}, {"input_feeding": True, "copy": True}]
+)
+def test_a_ready_model_is_the_model(cell, layers, extra):
+    model, given = network(cell, layers=layers, **extra).float(), batch()
     fast = ready(model)
     assert isinstance(fast.decoder.output, Packed)
     assert not isinstance(model.decoder.output, Packed), "the model itself stays as it is"
@@ -47,8 +49,9 @@ def test_packed_weights_multiply_any_number_of_rows(rows):
 
 @needs_mkl
 @pytest.mark.parametrize("beam", [1, 3])
-def test_a_ready_model_finds_what_the_model_finds(beam):
-    model = network().float()
+@pytest.mark.parametrize("feeding", [False, True])
+def test_a_ready_model_finds_what_the_model_finds(beam, feeding):
+    model = network(input_feeding=feeding).float()
     sources = [[4, 5, 6, 7], [8], [5, 4]]
     settings = DecodeConfig(beam_size=beam)
     found = [decode(each, sources, [9, 9, 9], settings) for each in (model, ready(model))]

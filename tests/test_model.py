@@ -21,8 +21,10 @@ CELLS, ATTENTIONS, DEPTHS = (
     (1, 3),
 )
 EVERY = [
-    *itertools.product(CELLS, ATTENTIONS, DEPTHS, [False]),
-    *itertools.product(CELLS, ["general"], DEPTHS, [True]),
+    *itertools.product(CELLS, ATTENTIONS, DEPTHS, [{}]),
+    *itertools.product(CELLS, ["general"], DEPTHS, [{"copy": True}]),
+    *itertools.product(CELLS, ["general"], DEPTHS, [{"input_feeding": True}]),
+    ("gru", "additive", 3, {"input_feeding": True, "copy": True, "tie": "all"}),
 ]
 
 
@@ -49,9 +51,9 @@ def batch(source_lengths=(5, 2, 4), target_lengths=(4, 6, 1), seed=0):
     return Batch(source, lengths, target, sum(n + 1 for n in target_lengths))
 
 
-@pytest.mark.parametrize(("cell", "attention", "layers", "copy"), EVERY)
-def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, copy):
-    model, given = network(cell, attention, layers, copy=copy), batch()
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), EVERY)
+def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, extra):
+    model, given = network(cell, attention, layers, **extra), batch()
     whole = model.forced(given).log_probs
     memory, state = model.encode(given.source, given.source_lengths)
     for t in range(given.target.shape[1] - 1):
@@ -59,14 +61,15 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, copy):
         gold = given.target[:, t + 1]
         one = log_probs.gather(1, gold[:, None]).squeeze(1) * (gold != PAD)
         torch.testing.assert_close(one, whole[:, t])
-        assert tuple(log_probs.shape) == (3, SOURCES if copy else TARGETS)
+        assert tuple(log_probs.shape) == (3, SOURCES if extra.get("copy") else TARGETS)
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3).double())
-        assert {tuple(part.shape) for part in state} == {(layers, 3, 10)}
+        recurrent = state[:-1] if extra.get("input_feeding") else state
+        assert {tuple(part.shape) for part in recurrent} == {(layers, 3, 10)}
 
 
-@pytest.mark.parametrize(("cell", "attention", "layers", "copy"), EVERY)
-def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers, copy):
-    model, given = network(cell, attention, layers, copy=copy), batch()
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), EVERY)
+def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers, extra):
+    model, given = network(cell, attention, layers, **extra), batch()
     together = model.forced(given)
     for row in range(3):
         length = int(given.source_lengths[row])
@@ -86,7 +89,7 @@ def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers, c
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("extra", [{}, {"lexical": True}, {"copy": True}])
+@pytest.mark.parametrize("extra", [{}, {"lexical": True}, {"copy": True}, {"input_feeding": True}])
 def test_a_beam_of_rows_shares_one_memory(cell, extra):
     model, given = network(cell, layers=3, **extra), batch()
     memory, state = model.encode(given.source, given.source_lengths)
@@ -193,6 +196,27 @@ def test_attention_follows_what_was_written_last(attention):
     torch.testing.assert_close(model.forced(given).weights, expected)
 
 
+def test_input_feeding_is_its_formula():
+    model, given = network("rnn", "dot", input_feeding=True).requires_grad_(False), batch()
+    decoder, inputs = model.decoder, given.target[:, :-1]
+    memory, (hidden, fed) = model.encode(given.source, given.source_lengths)
+    assert not fed.any()
+    hidden, fed = hidden[0], fed[0]
+    cell = decoder.layers[0].cell
+    expected = []
+    for t in range(inputs.shape[1]):
+        below = torch.cat([decoder.embedding(inputs[:, t]), fed], dim=1)
+        hidden = torch.tanh(below @ cell.weight_ih_l0.T + cell.bias_ih_l0
+                            + hidden @ cell.weight_hh_l0.T + cell.bias_hh_l0)  # fmt: skip
+        scores = torch.einsum("bh,bsh->bs", hidden, memory.states)
+        weights = scores.masked_fill(~memory.mask, -torch.inf).softmax(1)
+        context = torch.einsum("bs,bsh->bh", weights, memory.states)
+        fed = torch.tanh(decoder.readout(torch.cat([hidden, context], dim=1)))
+        expected.append(fed)
+    readouts, _, _ = decoder(inputs, *model.encode(given.source, given.source_lengths))
+    torch.testing.assert_close(readouts, torch.stack(expected, dim=1))
+
+
 def test_only_shared_pieces_can_be_copied():
     with pytest.raises(ConfigError, match=r"model\.follow compares pieces, .* have 19 and 23 of"):
         build(ModelConfig(follow=True), SOURCES, TARGETS)
@@ -222,9 +246,12 @@ def sequential(model, given, coins, noise):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("feedback", ["argmax", "sample"])
 @pytest.mark.parametrize("ratio", [0.6, 0.0])
-@pytest.mark.parametrize(("copy", "passes"), [(False, 7), (False, 9), (True, 7), (True, 0)])
-def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio, copy, passes):
-    model = network(cell, layers=3, copy=copy).train()
+@pytest.mark.parametrize(
+    ("passes", "extra"),
+    [(7, {}), (9, {}), (7, {"copy": True}), (0, {"copy": True}), (1, {"input_feeding": True})],
+)
+def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio, passes, extra):
+    model = network(cell, layers=3, **extra).train()
     given = batch(target_lengths=(4, 6, 2))
     steps = given.target.shape[1] - 1
     assert steps == 7
@@ -233,7 +260,7 @@ def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio
     torch.manual_seed(5)
     own = (torch.rand(3, steps) >= ratio) & (given.target[:, :-1] != PAD)
     own[:, 0] = False
-    noise = torch.zeros(3, steps, SOURCES if copy else TARGETS).double()
+    noise = torch.zeros(3, steps, SOURCES if extra.get("copy") else TARGETS).double()
     if feedback == "sample":  # of what is predicted alone, row by row
         drawn = torch.empty(int(own.sum()), noise.shape[2]).double().exponential_()
         noise[own.roll(-1, 1)] = -torch.log(drawn)

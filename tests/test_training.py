@@ -101,6 +101,23 @@ def test_a_run_learns_to_reverse(tmp_path):
     assert chrf[1] > chrf[0] - 0.5
 
 
+def test_a_run_with_input_feeding_says_that_it_is_slower_and_learns(data, tmp_path):
+    said, report = [], Silent()
+    report.say = said.append
+    config = toy.config(data, model__input_feeding=True, model__dropout=0.0, train__epochs=12,
+                        train__learning_rate=0.01, sampling__forcing_warmup=9.0)  # fmt: skip
+    training.train(config, tmp_path / "run", report=report)
+    slower = [line for line in said if line.startswith("slower")]
+    assert slower == ["slower      input feeding takes target steps one by one and the model's "
+                      "own inputs under scheduled sampling"]  # fmt: skip
+    losses = [line["loss"] for line in log(tmp_path / "run") if "validation" not in line]
+    assert losses[-1] < losses[0] / 2
+    translator = Translator.from_pretrained(tmp_path / "run", device="cpu")
+    source = toy.pairs(1, 6)[0][0]
+    ((one,),) = translator.hypotheses([source])
+    assert one.score == pytest.approx(translator.score([source], [one.text])[0].score, rel=1e-4)
+
+
 STRICT = {
     "train__accumulate": 2,
     "train__plateau_patience": 0,
