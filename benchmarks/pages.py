@@ -8,7 +8,13 @@ Record = dict[str, Any]
 
 def page(result: Record) -> str:
     """All that was measured, in Markdown."""
-    parts = {"training": training, "models": models, "decoding": decoding, "start": start}
+    parts = {
+        "training": training,
+        "words": words,
+        "models": models,
+        "decoding": decoding,
+        "start": start,
+    }
     lines = head(result["machine"], result["limits"])
     for name, lines_of in parts.items():
         if result.get(name):
@@ -36,11 +42,13 @@ def training(measured: Record) -> list[str]:
     rows = measured["rows"]
     fastest = max(row["median"] for name, row in rows.items() if "seqgen" not in name)
     ceiling = statistics.median(measured["ceilings"])
+    waiting = rows["seqgen"].get("waiting")
+    waits = f" An update waits for its batch {waiting:.2%} of its time." if waiting else ""
     return [
         "## Training, fp32",
         "",
         f"The rate of matrix products beside each round allows {ceiling:,.0f} target tokens a "
-        "second without input feeding.",
+        f"second without input feeding.{waits}",
         "",
         "| | target tokens/s | of the fastest peer | of the ceiling | peak MiB | differs |",
         "|---|--:|--:|--:|--:|---|",
@@ -50,6 +58,28 @@ def training(measured: Record) -> list[str]:
             for name, row in rows.items()
         ),
     ]
+
+
+def words(rows: Record) -> list[str]:
+    """Target symbols a second on words of characters."""
+    return [
+        "",
+        "## Training on words of characters, 256 at a time, fp32",
+        "",
+        "| | target symbols/s | of yoyodyne | peak MiB | differs |",
+        "|---|--:|--:|--:|---|",
+        *(
+            f"| {name} | {shown(row)} | {of_peer(rows, name)} | {row['peak_mib']:,} | "
+            f"{'; '.join(row['differs'])} |"
+            for name, row in rows.items()
+        ),
+    ]
+
+
+def of_peer(rows: Record, name: str) -> str:
+    """How many times as fast as yoyodyne of the same width."""
+    peer = rows.get(name.replace("seqgen", "yoyodyne"))
+    return f"{rows[name]['median'] / peer['median']:.2f}" if peer else ""
 
 
 def models(losses: Record) -> list[str]:

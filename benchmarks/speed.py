@@ -1,11 +1,12 @@
 """How fast seqgen trains, decodes and starts, beside its peers and what the machine can do.
 
-    python benchmarks/speed.py WORK OUT [--peers FOLDER] [--rounds 3] [--seconds 40]
+    python benchmarks/speed.py WORK OUT [--peers FOLDER] [--words FILE] [--rounds 3] [--seconds 40]
     python benchmarks/speed.py --quick
 
 WORK is a folder of benchmarks/pieces.py; OUT keeps models, which are trained for five epochs where
 they are not there. Peers run in the environments that benchmarks/peers.sh made in FOLDER, in turn
-with seqgen, A B A B. Medians over the rounds go to benchmarks/results/speed.json, and from there
+with seqgen, A B A B. FILE has a word and, after a tab, its symbols with spaces between, a line.
+Medians over the rounds go to benchmarks/results/speed.json, and from there
 into the table of benchmarks/README.md. --quick runs every part on little and writes nothing.
 
 A model-free figure is the limit that the machine sets: the rate of large matrix products over the
@@ -38,6 +39,7 @@ EPOCHS = 5
 MULTIPLY_ADDS = 7.4e6  # a target token, forward, without input feeding
 BACKWARD = 3  # times the forward pass, both together
 THREADS = 2
+WIDTHS = (128, 256)  # of networks for words of characters
 
 Record = dict[str, Any]
 
@@ -68,10 +70,14 @@ class Contestant(NamedTuple):
 def contestants(peers: Path | None) -> list[Contestant]:
     """seqgen, the tutorial loop, and the peers that are installed."""
     ours = sys.executable
-    sampling = ("--set", "sampling.forcing_floor=0.75", "--set", "sampling.forcing_start=0.75")
+    sampled = (*setting("sampling.forcing_floor", 0.75), *setting("sampling.forcing_start", 0.75))
+    in_turn = (*sampled, *setting("sampling.passes", 0))
+    fed = setting("model.input_feeding", "true")
     found = [
         Contestant("seqgen", ours, "ours.py"),
-        Contestant("seqgen, sampled", ours, "ours.py", sampling, beams=()),
+        Contestant("seqgen, sampled", ours, "ours.py", sampled, beams=()),
+        Contestant("seqgen, sampled step by step", ours, "ours.py", in_turn, beams=()),
+        Contestant("seqgen, input feeding", ours, "ours.py", fed, beams=()),
         Contestant("seqgen --int8", ours, "ours.py", decode=("--int8",), model="seqgen"),
         Contestant("tutorial loop", ours, "tutorial.py", beams=(1,)),
     ]
@@ -82,6 +88,14 @@ def contestants(peers: Path | None) -> list[Contestant]:
     return found
 
 
+def setting(name: str, value: object) -> tuple[str, str]:
+    """A setting of seqgen as options of its driver."""
+    return "--set", f"{name}={value}"
+
+
+PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))  # of words
+
+
 def main(options: argparse.Namespace) -> None:
     """Measure what was asked for and write it down."""
     found = contestants(options.peers)
@@ -90,6 +104,7 @@ def main(options: argparse.Namespace) -> None:
     parts: dict[str, Callable[[argparse.Namespace, list[Contestant]], Any]] = {
         "start": start,
         "training": training,
+        "words": words,
         "models": models,
         "decoding": decoding,
     }
@@ -160,10 +175,53 @@ def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
                 "peak_mib": max(done["peak_mib"] for done in runs),
                 "parameters": runs[0]["parameters"],
                 "differs": runs[0]["differs"],
+                "waiting": runs[0].get("waiting"),
             }
             for name, runs in rows.items()
         },
     }
+
+
+def words(options: argparse.Namespace, _found: list[Contestant]) -> Record:
+    """Target symbols a second on words of characters, 256 at a time, beside yoyodyne."""
+    if options.words is None:
+        return {}
+    peer = (options.peers or HERE) / "yoyodyne" / "bin" / "python"
+    rows: dict[str, list[Record]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        spelled(options.words, Path(folder))
+        for width in WIDTHS * options.rounds:
+            shape = (*setting("model.embedding", width), *setting("model.hidden", width), *PLAIN)
+            tools = {"seqgen": Contestant("seqgen", sys.executable, "ours.py", shape)}
+            if peer.exists():
+                own = ("--width", str(width))
+                tools["yoyodyne"] = Contestant("yoyodyne", str(peer), "yoyodyne.py", own)
+            for name, one in tools.items():
+                data = folder if name == "seqgen" else options.words
+                out = Path(folder) / "out"
+                done = one.run("train", data, out, "--seconds", options.seconds / 2, *one.train)
+                shutil.rmtree(out)
+                rows.setdefault(f"{name}, width {width}", []).append(done)
+                say(f"words, {name}, width {width}: {done['tokens'] / done['seconds']:,.0f}/s")
+    return {
+        name: {
+            **spread([done["tokens"] / done["seconds"] for done in runs]),
+            "peak_mib": max(done["peak_mib"] for done in runs),
+            "parameters": runs[0]["parameters"],
+            "differs": runs[0]["differs"],
+        }
+        for name, runs in rows.items()
+    }
+
+
+def spelled(words: Path, folder: Path) -> None:
+    """The words and their symbols as sentences of pieces, as the driver of seqgen takes them."""
+    lines = [line.split("\t") for line in words.read_text("utf-8").splitlines()]
+    sides = {"en": [" ".join(word) for word, _ in lines], "de": [symbols for _, symbols in lines]}
+    for language, texts in sides.items():
+        for split, part in (("train", texts), ("val", texts[:100])):
+            path = folder / f"{split}.{language}"
+            path.write_text("".join(f"{text}\n" for text in part), encoding="utf-8")
 
 
 def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
@@ -273,10 +331,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("work", type=Path, nargs="?")
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--peers", type=Path, help="the folder of benchmarks/peers.sh")
+    parser.add_argument("--words", type=Path, help="words and their symbols, for the part words")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--model", type=Path, help="what `seqgen translate` starts with")
-    parser.add_argument("--parts", nargs="*", help="start, training, models, decoding; all")
+    parser.add_argument("--parts", nargs="*", help="start, training, words, models, decoding; all")
     parser.add_argument("--quick", action="store_true", help="every part, on little")
     options = parser.parse_args()
     if not options.quick and options.out is None:
@@ -297,6 +356,9 @@ def quick(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
                     for row in range(count))  # fmt: skip
             text = "".join(f"{row}\n" for row in rows)
             (options.work / f"{split}.{language}").write_text(text, encoding="utf-8")
+    options.words = folder / "words.tsv"
+    lines = (f"{number}\t{' '.join(str(number))}\n" for number in range(1000, 2000))
+    options.words.write_text("".join(lines), encoding="utf-8")
     pieces = ["<pad>", "<unk>", "<s>", "</s>", *numbers]
     (options.work / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     return options

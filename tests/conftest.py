@@ -1,7 +1,11 @@
 """What every test stands on: no network, a cache of its own, as many threads everywhere."""
 
 import os
+import signal
 import tempfile
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything imports the libraries that read them.
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -12,6 +12,7 @@ import contextlib
 import json
 import math
 import re
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -45,6 +46,7 @@ class Stopwatch:
         self.tokens = self.seconds = self.updates = 0
         self.pending = self.steps = 0
         self.started = 0.0
+        self.last, self.each = time.perf_counter(), list[float]()  # seconds of each update
         register_optimizer_step_post_hook(self._stepped)
 
     def saw(self, tokens: int) -> None:
@@ -64,8 +66,15 @@ class Stopwatch:
         """Whether the limit has passed."""
         return self.seconds >= self.limit
 
+    @property
+    def median(self) -> float:
+        """The median seconds of an update."""
+        return statistics.median(self.each)
+
     def _stepped(self, *_: object) -> None:
         now = time.perf_counter()
+        self.each.append(now - self.last)
+        self.last = now
         self.steps += 1
         if self.steps == WARMUP:
             self.started = now

@@ -5,11 +5,12 @@
 
 import argparse
 import json
+import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import measure
 import torch
@@ -17,6 +18,7 @@ from measure import Result, Stopwatch
 
 # isort: split
 from seqgen import training
+from seqgen.batching import Batch, Batches
 from seqgen.config import Config, DecodeConfig
 from seqgen.progress import Silent
 from seqgen.training import update
@@ -71,12 +73,31 @@ def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
         return update(model, group, *rest)
 
     training.update = counted  # type: ignore[attr-defined]
+    training.Batches = Waited  # type: ignore[misc, attr-defined]
     run = options.out / "run"
     training.train(config, run, overwrite=True, report=Silent(), stop=lambda: watch.up)
     result = watch.result(models[0], [])
+    result["waiting"] = round(statistics.median(Waited.seconds) / watch.median, 5)
     if options.epochs:
         result |= measure.validation(best_loss(run))
     return result
+
+
+class Waited(Batches):
+    """Batches that tell how long an update waits for its own."""
+
+    seconds: ClassVar[list[float]] = []
+
+    def groups(self, *given: Any) -> Iterator[list[Batch]]:
+        """The updates of an epoch."""
+        groups = super().groups(*given)
+        while True:
+            started = time.perf_counter()
+            group = next(groups, None)
+            self.seconds.append(time.perf_counter() - started)
+            if group is None:
+                return
+            yield group
 
 
 def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
