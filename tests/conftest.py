@@ -1,11 +1,7 @@
 """What every test stands on: no network, a cache of its own, as many threads everywhere."""
 
 import os
-import signal
 import tempfile
-
-# A shell that starts tests in the background has them ignore Ctrl-C, and all that they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything imports the libraries that read them.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,9 +13,13 @@ os.environ["HF_HOME"] = os.path.join(os.environ["SEQGEN_CACHE"], "huggingface")
 os.environ["MPLCONFIGDIR"] = os.path.join(os.environ["SEQGEN_CACHE"], "matplotlib")
 
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
+
+# A shell that starts tests in the background has them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
