@@ -1,0 +1,150 @@
+"""Sentences a second of the search, by batch and beam, and the wait for a single sentence."""
+
+import itertools
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gpuparts import madeup
+from gpuparts.bleu import lines
+from gpuparts.work import Notes, Record, Work, spread
+from seqgen.decoding import decode
+from seqgen.inference import ready
+from seqgen.model import Seq2Seq
+from seqgen.sections import DecodeConfig
+from seqgen.translator import Translator
+
+SENTENCES = 100_000
+SIZES = (1024, 4096, 256, 64)
+TARGET = 50_000  # sentences a second, greedy
+SECONDS = 3.0  # of a measurement: its batches are drawn out of all
+SINGLE = 40  # sentences that are decoded alone
+
+
+class Task(NamedTuple):
+    """What is decoded."""
+
+    model: Seq2Seq
+    sources: list[list[int]]
+    slope: float  # ids of an output that a source id is good for
+    excess: float
+    translator: Translator | None  # none of made-up ids
+    texts: list[str]
+
+
+def measure(work: Work, notes: Notes) -> None:
+    """Ids to ids at every size; texts to texts; one sentence at a time."""
+    task = given(work)
+    notes.add("target_sentences_per_second", TARGET)
+    notes.add("model", "trained" if task.translator else "untrained: outputs end at their limit")
+    sizes = (8, 32) if work.quick else SIZES
+    for size in sizes:
+        # In small batches calling the device takes the time, not what it computes.
+        ways = ("fp32", "tf32", "bf16") if size >= sizes[0] else ("fp32",)
+        for beam, arithmetic in itertools.product((1, 5), ways):
+            name = f"{size}/beam {beam}/{arithmetic}"
+            if work.left() < 2 * SECONDS:
+                notes.leave_out(name)
+                continue
+            settings = DecodeConfig(beam_size=beam, batch_size=size)
+            notes.add(name, throughput(work, task, settings, arithmetic))
+    for beam in (1, 5):
+        notes.add(f"single/beam {beam}", alone(work, task, beam))
+    if task.translator:
+        for beam in (1, 5):
+            notes.add(f"texts/beam {beam}", through_text(work, task, sizes[0], beam))
+
+
+def throughput(work: Work, task: Task, settings: DecodeConfig, arithmetic: str) -> Record:
+    """Batches of sentences of like length, as `Translator` makes them, until time is up."""
+    ordered = sorted(task.sources, key=len)
+    size = settings.batch_size
+    batches = [ordered[first : first + size] for first in range(0, len(ordered), size)]
+    random.Random(1).shuffle(batches)
+    searched(work, task, batches[0], settings, arithmetic)  # warms up
+    sentences = tokens = 0
+    work.wait()
+    begun = time.perf_counter()
+    for batch in batches:
+        tokens += searched(work, task, batch, settings, arithmetic)
+        sentences += len(batch)
+        if time.perf_counter() - begun > (0.1 if work.quick else SECONDS):
+            break
+    seconds = time.perf_counter() - begun
+    return {
+        "sentences_per_s": round(sentences / seconds),
+        "tokens_per_s": round(tokens / seconds),
+        "sentences": sentences,
+        "all_of_them_in_s": round(seconds * len(ordered) / sentences, 1),
+    }
+
+
+def searched(
+    work: Work,
+    task: Task,
+    batch: Sequence[Sequence[int]],
+    settings: DecodeConfig,
+    arithmetic: str = "fp32",
+) -> int:
+    """How many ids the best hypotheses of a batch have."""
+    limits = [max(2, round(task.slope * (len(ids) + 1) + task.excess)) for ids in batch]
+    with work.arithmetic(arithmetic):
+        found = decode(task.model, batch, limits, settings)
+    return sum(len(row[0].ids) for row in found)
+
+
+def alone(work: Work, task: Task, beam: int) -> Record:
+    """Milliseconds a token where sentences come one by one."""
+    settings, taken = DecodeConfig(beam_size=beam, batch_size=1), []
+    sources = random.Random(2).sample(task.sources, 5 if work.quick else SINGLE)
+    searched(work, task, sources[:1], settings)
+    for source in sources:
+        work.wait()
+        begun = time.perf_counter()
+        tokens = searched(work, task, [source], settings)
+        taken.append((time.perf_counter() - begun, tokens))
+    return {
+        "ms_a_token": spread([1000 * seconds / tokens for seconds, tokens in taken], 3),
+        "ms_a_sentence": spread([1000 * seconds for seconds, _ in taken], 2),
+    }
+
+
+def through_text(work: Work, task: Task, size: int, beam: int) -> Record:
+    """What a user of `Translator` gets: texts to texts, tokenizing and all."""
+    assert task.translator is not None
+    settings, done = DecodeConfig(beam_size=beam, batch_size=size), 0
+    begun = time.perf_counter()
+    while (seconds := time.perf_counter() - begun) < (0.1 if work.quick else SECONDS):
+        done += len(task.translator.translate(task.texts[: 8 * size], settings=settings))
+    return {"sentences_per_s": round(done / seconds)}
+
+
+def given(work: Work) -> Task:
+    """The model of the part `bleu` and its test sentences, or made-up ones."""
+    count = 200 if work.quick else SENTENCES
+    run = work.folder / "run"
+    if not (run / "model.safetensors").exists():
+        sources = madeup.rows(madeup.corpus(count, madeup.vocabulary(work), seed=2))
+        return Task(ready(madeup.network(work).eval()), sources, 1.0, 2.0, None, [])
+    translator = Translator.from_pretrained(run, device=str(work.device))
+    facts = translator.config.facts
+    texts = _repeated(lines(_test_file(work)), count)
+    sources = translator.tokenizers.source.encode(texts)
+    # As in Translator.limit.
+    excess = facts.length_excess + 10
+    return Task(ready(translator.model), sources, facts.length_slope, excess, translator, texts)
+
+
+def _test_file(work: Work) -> Path:
+    if work.data is None or work.quick:
+        return work.folder / "text" / "test.en"
+    return work.data / "test_2016_flickr.en"
+
+
+def _repeated(texts: list[str], count: int) -> list[str]:
+    """`count` texts, each of them about as often, in a fixed order of chance."""
+    found = (texts * (count // len(texts) + 1))[:count]
+    random.Random(3).shuffle(found)
+    return found
