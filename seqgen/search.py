@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from seqgen.ranking import NEVER, largest, likeliest
 from seqgen.recurrent import State, select
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
@@ -24,7 +25,6 @@ Step = Callable[[Tensor, State], tuple[Tensor, State]]  # ids [N], state -> log-
 Narrow = Callable[[Tensor], None]  # the sentences that stay, as indices into those of the last step
 Limits = Sequence[int] | Tensor  # [B] the most ids that each sentence may have, EOS included
 
-NEVER = float("-inf")
 
 # PAD, UNK and BOS have no text and are never produced: searches look at ids from EOS on.
 assert max(PAD, UNK, BOS) < EOS
@@ -155,21 +155,6 @@ def penalty(length: int, alpha: float) -> float:
     return float(((5 + length) / 6) ** alpha)
 
 
-def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` largest of each row [N, V] and where they are; the lower place among equals."""
-    values, places = scores.topk(min(count + 1, scores.shape[1]))
-    # topk leaves open which of several equals it takes. That matters where the first one left out
-    # is as large as the last one taken; such rows are rare enough to be sorted.
-    if values.shape[1] > count:
-        tied = (values[:, count - 1] == values[:, count]) & (values[:, count] > NEVER)
-        if tied.any():
-            rows = scores[tied].sort(dim=1, descending=True, stable=True).indices
-            places[tied] = rows[:, : count + 1]
-    places = places[:, :count].sort(dim=1).values
-    values, order = scores.gather(1, places).sort(dim=1, descending=True, stable=True)
-    return values, places.gather(1, order)
-
-
 def drawn(log_probs: Tensor, noise: Tensor, settings: Sampling) -> Tensor:
     """The place in each row [N, V] that noise [N], uniform in [0, 1), picks."""
     places = None
@@ -235,7 +220,7 @@ def _walk(
 
 
 def _likeliest(log_probs: Tensor, sentences: Tensor, position: int) -> Tensor:
-    return log_probs.argmax(1)  # the first among equals
+    return likeliest(log_probs)
 
 
 def _collected(walk: Iterator[_Move], count: int) -> list[list[Found]]:

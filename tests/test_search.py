@@ -18,7 +18,6 @@ from seqgen.search import (
     drawn,
     forced,
     greedy,
-    largest,
     penalty,
     sample,
     stream,
@@ -376,19 +375,6 @@ def test_scores_keep_the_precision_of_the_model_and_never_less_than_single(dtype
 
 
 # Ties
-
-
-@given(
-    rows=st.lists(st.lists(st.integers(-3, 0), min_size=7, max_size=7), min_size=1, max_size=5),
-    count=st.integers(1, 7),
-)
-def test_largest_takes_the_lowest_places_among_equals(rows, count):
-    values, places = largest(torch.tensor(rows, dtype=torch.float32), count)
-    expected = [sorted(range(7), key=lambda place: -row[place])[:count] for row in rows]
-    assert places.tolist() == expected
-    assert values.tolist() == [
-        [row[place] for place in order] for row, order in zip(rows, expected, strict=True)
-    ]
 
 
 def test_equal_hypotheses_come_in_the_order_of_their_ids():
