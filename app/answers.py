@@ -13,8 +13,8 @@ import gradio as gr
 from figures import heat_map
 from matplotlib.figure import Figure
 
-from seqgen.config import DecodeConfig
 from seqgen.errors import SeqgenError
+from seqgen.sections import DecodeConfig
 
 if TYPE_CHECKING:
     from seqgen.translator import Hypothesis, Translator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gradio as gr
 
-from seqgen.config import DecodeConfig
+from seqgen.sections import DecodeConfig
 
 # The folder is no package: a Space runs this file, and seqgen demo loads it by its path.
 sys.path.append(str(Path(__file__).resolve().parent))

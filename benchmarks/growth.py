@@ -21,12 +21,12 @@ import torch
 from speed import machine
 
 from seqgen.batching import Batch
-from seqgen.config import DecodeConfig, ModelConfig, TrainConfig
 from seqgen.decoding import decode, padded
 from seqgen.devices import keep_memory
 from seqgen.inference import ready
 from seqgen.model import build
 from seqgen.sampling import GOLD
+from seqgen.sections import DecodeConfig, ModelConfig, TrainConfig
 from seqgen.start import make_optimizer
 from seqgen.updates import update
 from seqgen.vocabulary import BOS, EOS

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqgen import texts
-from seqgen.config import Config, DataConfig, DecodeConfig
+from seqgen.config import Config
 from seqgen.configfiles import read_config, to_toml
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.flags import Values, resolve
+from seqgen.sections import DataConfig, DecodeConfig
 from seqgen.terminal import is_terminal, note, printable, read_lines, write_result
 
 if TYPE_CHECKING:

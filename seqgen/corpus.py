@@ -7,8 +7,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from seqgen.config import DataConfig
 from seqgen.errors import DataError
+from seqgen.sections import DataConfig
 from seqgen.splits import ROLES, locate
 from seqgen.table import Row, Table, quoted
 

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.attention import ATTENTIONS, Attention, Memory
-from seqgen.config import ModelConfig
 from seqgen.dropout import Dropout
 from seqgen.recurrent import Inputs, Recurrent, State, embedded, whole
+from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, PAD
 
 

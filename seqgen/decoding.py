@@ -9,10 +9,10 @@ from torch.nn.utils.rnn import pad_sequence
 from seqgen import search
 from seqgen.attention import Memory
 from seqgen.batching import Batch, mixed
-from seqgen.config import DecodeConfig
 from seqgen.model import Seq2Seq
 from seqgen.recurrent import State
 from seqgen.search import Found, Sampling
+from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
 from seqgen.vocabulary import BOS, EOS, PAD
 

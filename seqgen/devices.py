@@ -5,8 +5,8 @@ import shutil
 
 import torch
 
-from seqgen.config import TrainConfig
 from seqgen.errors import ConfigError
+from seqgen.sections import TrainConfig
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from seqgen.config import ModelConfig
 from seqgen.dropout import Dropout
 from seqgen.recurrent import State, embedded, parts, whole
+from seqgen.sections import ModelConfig
 from seqgen.stack import Stack
 from seqgen.vocabulary import PAD
 

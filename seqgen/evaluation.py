@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqgen import checkpoint
-from seqgen.config import DecodeConfig
 from seqgen.corpus import Split
 from seqgen.metrics import METRICS, Statistics, bleu, interval
+from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
 from seqgen.translator import Translator
 

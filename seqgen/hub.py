@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqgen.config import DataConfig
 from seqgen.errors import DataError
+from seqgen.sections import DataConfig
 from seqgen.table import ROWS, Table, arrow_table, concatenated
 
 Splits = Mapping[str, Callable[[], Table]]  # opened only when asked for

@@ -11,13 +11,13 @@ from torch.nn import functional
 
 from seqgen.attention import Memory
 from seqgen.batching import Batch
-from seqgen.config import ModelConfig
 from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
 from seqgen.losses import CrossEntropy
 from seqgen.recurrent import INITIALIZATIONS, Recurrent, State, initialize
 from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
+from seqgen.sections import ModelConfig
 from seqgen.vocabulary import PAD
 
 

@@ -15,9 +15,10 @@ import numpy
 
 from seqgen import tokenizer
 from seqgen.batching import Encoded, Integers, Side
-from seqgen.config import Config, Facts, TokenizerConfig
+from seqgen.config import Config
 from seqgen.corpus import Corpus, Split, read_corpus
 from seqgen.errors import DataError, ModelError
+from seqgen.sections import Facts, TokenizerConfig
 from seqgen.segments import split_sentences
 from seqgen.signals import Pause, never
 from seqgen.tokenizer import Tokenizers

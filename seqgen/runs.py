@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from seqgen import resources
-from seqgen.config import DataConfig
 from seqgen.errors import ModelError
+from seqgen.sections import DataConfig
 
 RUNS = Path("checkpoints")
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")

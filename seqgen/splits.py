@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from seqgen.config import DataConfig
 from seqgen.errors import DataError
 from seqgen.hub import Splits, hub_splits, one_line, saved_splits
 from seqgen.readers import open_table, parallel_table, regular
+from seqgen.sections import DataConfig
 from seqgen.table import Table, concatenated, quoted
 
 EMBEDDED = "data/normalize"

@@ -14,11 +14,12 @@ from filelock import FileLock, Timeout
 from seqgen import checkpoint, distributed, tokenizer
 from seqgen.batching import mixed
 from seqgen.checkpoint import Progress
-from seqgen.config import Config, TrainConfig, options
+from seqgen.config import Config, options
 from seqgen.devices import device_line, pick_device, precision
 from seqgen.errors import CheckpointError
 from seqgen.model import Seq2Seq, build
 from seqgen.preparation import Prepared, prepare
+from seqgen.sections import TrainConfig
 from seqgen.signals import Pause
 
 METRICS_FILE = "metrics.jsonl"

@@ -12,8 +12,8 @@ from unicodedata import category
 
 import sentencepiece
 
-from seqgen.config import TokenizerConfig
 from seqgen.errors import ConfigError, ModelError
+from seqgen.sections import TokenizerConfig
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
 JOINT, SOURCE, TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"

@@ -13,13 +13,14 @@ import torch
 
 from seqgen import checkpoint, decoding, tokenizer
 from seqgen.batching import Batch
-from seqgen.config import Config, DecodeConfig
+from seqgen.config import Config
 from seqgen.decoding import device_of, padded
 from seqgen.devices import pick_device
 from seqgen.errors import DataError
 from seqgen.inference import ready, why_not_int8
 from seqgen.model import Seq2Seq, unfilled
 from seqgen.search import Found
+from seqgen.sections import DecodeConfig
 from seqgen.segments import segments
 from seqgen.signals import Pause, never
 from seqgen.terminal import LONGEST_TEXT

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from seqgen import distributed
 from seqgen.batching import Batch
-from seqgen.config import TrainConfig
 from seqgen.model import Seq2Seq
 from seqgen.sampling import Forcing
+from seqgen.sections import TrainConfig
 
 
 class Update(NamedTuple):

@@ -26,9 +26,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgen import resources, training
-from seqgen.config import Config, DecodeConfig
+from seqgen.config import Config
 from seqgen.errors import DataError, UsageError
 from seqgen.progress import Silent
+from seqgen.sections import DecodeConfig
 from seqgen.translator import Alignment, Hypothesis, Translator
 
 APP = resources.find("app")

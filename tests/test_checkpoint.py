@@ -12,10 +12,10 @@ import toy
 
 from seqgen import checkpoint, training
 from seqgen.checkpoint import Progress, checkpoints, damage, newest
-from seqgen.config import TrainConfig
 from seqgen.errors import CheckpointError
 from seqgen.model import build
 from seqgen.progress import Silent
+from seqgen.sections import TrainConfig
 from seqgen.start import make_optimizer
 
 

@@ -24,9 +24,10 @@ from hypothesis import strategies as st
 
 from seqgen import __version__, commands, flags, recipes, runs, texts
 from seqgen.cli import COMMANDS, TRAINING, asked, explain, main
-from seqgen.config import Config, DataConfig, DecodeConfig, options
+from seqgen.config import Config, options
 from seqgen.configfiles import read_config, to_json
 from seqgen.errors import CheckpointError, ModelError, UsageError
+from seqgen.sections import DataConfig, DecodeConfig
 from seqgen.terminal import printable
 
 HEAVY = ("torch", "datasets", "gradio", "sentencepiece", "pydantic", "rich")

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from seqgen import commands, resources
-from seqgen.config import Config, DecodeConfig, ModelConfig, SamplingConfig
+from seqgen.config import Config
 from seqgen.configfiles import read_config
 from seqgen.devices import pick_device
 from seqgen.errors import ConfigError, DataError, SeqgenError
 from seqgen.preparation import prepare
+from seqgen.sections import DecodeConfig, ModelConfig, SamplingConfig
 
 FILES = [
     ("a.toml", "[trian]\nepochs = 3\n", r"a\.toml: unknown section 'trian'; did you mean 'train'"),

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqgen.config import DataConfig
 from seqgen.corpus import HELD_OUT, SHARE, SKETCH, hold_out, read_corpus
 from seqgen.errors import DataError
+from seqgen.sections import DataConfig
 from seqgen.table import Table
 
 TRAPS = [("NA", "null"), ("007", "1e5"), ('a "b"', "'"), ("x, y", "2024-01-31"), ("é\u2028", "ß")]

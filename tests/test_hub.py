@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from seqgen import hub
-from seqgen.config import DataConfig
 from seqgen.errors import DataError
+from seqgen.sections import DataConfig
 from seqgen.splits import locate
 
 PAIRS = [("NA", "null"), ("007", '"x"'), *((f"word {n}", f"Wort {n}") for n in range(38))]
@@ -106,7 +106,7 @@ def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 CODE = """
 import json, sys
-from seqgen.config import DataConfig
+from seqgen.sections import DataConfig
 from seqgen.corpus import read_corpus
 from seqgen.errors import DataError
 for options in json.loads(sys.argv[1]):

@@ -4,10 +4,10 @@ import pytest
 import torch
 from test_model import batch, network
 
-from seqgen.config import DecodeConfig
 from seqgen.decoding import decode
 from seqgen.inference import Packed, ready, why_not_int8
 from seqgen.recurrent import CELLS
+from seqgen.sections import DecodeConfig
 from seqgen.vocabulary import EOS
 
 needs_mkl = pytest.mark.skipif(

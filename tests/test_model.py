@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from seqgen.batching import Batch
-from seqgen.config import ModelConfig
 from seqgen.decoding import padded
 from seqgen.errors import ConfigError
 from seqgen.model import build
 from seqgen.sampling import Forcing
+from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, EOS, PAD
 
 SOURCES, TARGETS = 19, 23  # vocabularies

@@ -211,7 +211,7 @@ def test_encoding_a_large_corpus_takes_no_memory_of_its_size(tmp_path):
     code = """
 import resource, sys
 from pathlib import Path
-from seqgen.config import TokenizerConfig
+from seqgen.sections import TokenizerConfig
 from seqgen import preparation, tokenizer
 
 few = [("a b c", "c b a")] * 50

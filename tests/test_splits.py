@@ -1,7 +1,7 @@
 import pytest
 
-from seqgen.config import DataConfig
 from seqgen.errors import DataError
+from seqgen.sections import DataConfig
 from seqgen.splits import locate, role_of
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqgen import tokenizer
-from seqgen.config import TokenizerConfig
 from seqgen.errors import ConfigError, ModelError
+from seqgen.sections import TokenizerConfig
 from seqgen.tokenizer import Tokenizer, encodable
 from seqgen.vocabulary import EOS, UNK
 

@@ -20,13 +20,13 @@ from safetensors.torch import load_file
 from seqgen import training
 from seqgen.batching import Batch, Encoded
 from seqgen.checkpoint import checkpoints, damage
-from seqgen.config import DecodeConfig, TrainConfig
 from seqgen.decoding import padded
 from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingError
 from seqgen.metrics import METRICS
 from seqgen.model import build
 from seqgen.progress import Silent
 from seqgen.sampling import GOLD
+from seqgen.sections import DecodeConfig, TrainConfig
 from seqgen.start import make_optimizer
 from seqgen.translator import Translator
 from seqgen.updates import update

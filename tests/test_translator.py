@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from seqgen import decoding, training
-from seqgen.config import DecodeConfig
 from seqgen.errors import DataError, ModelError
 from seqgen.progress import Silent
+from seqgen.sections import DecodeConfig
 from seqgen.segments import segments, split_sentences
 from seqgen.translator import Translator
 

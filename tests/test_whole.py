@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from seqgen import training
 from seqgen.cli import main
-from seqgen.config import DecodeConfig
 from seqgen.configfiles import read_config
 from seqgen.progress import Silent
+from seqgen.sections import DecodeConfig
 from seqgen.terminal import printable
 from seqgen.translator import Translator
 

@@ -19,8 +19,9 @@ from measure import Result, Stopwatch
 # isort: split
 from seqgen import training
 from seqgen.batching import Batch, Batches
-from seqgen.config import Config, DecodeConfig
+from seqgen.config import Config
 from seqgen.progress import Silent
+from seqgen.sections import DecodeConfig
 from seqgen.training import update
 from seqgen.translator import Translator
 
