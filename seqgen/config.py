@@ -1,7 +1,8 @@
 """All settings of a run together, and how values from files and flags go over them.
 
 The file formats, the command-line options and the reference table are derived from the
-dataclasses of `sections`. A run's `config.json` holds all of it, with the facts that training found.
+dataclasses of `sections`. A run's `config.json` holds all of it, with the facts that training
+found.
 """
 
 import difflib

@@ -226,17 +226,22 @@ def _likeliest(log_probs: Tensor, sentences: Tensor, position: int) -> Tensor:
 def _collected(walk: Iterator[_Move], count: int) -> list[list[Found]]:
     """The moves, sentence by sentence."""
     moves = list(walk)
-    found = [Found([], [], 0.0, 0.0, True) for _ in range(count)]
     if not moves:
         return []
-    columns = (torch.cat(part).tolist() for part in zip(*moves, strict=True))
-    for sentence, written, score, total in zip(*columns, strict=True):
-        if written != PAD:
-            ids, scores = found[sentence].ids, found[sentence].token_scores
-            ids.append(written)
-            scores.append(score)
-            found[sentence] = Found(ids, scores, total, total, written != EOS)
-    return [[hypothesis] for hypothesis in found]
+    sentences, *columns = (torch.cat(part).cpu() for part in zip(*moves, strict=True))
+    real = columns[0] != PAD
+    order = sentences[real].argsort(stable=True)
+    ends = sentences[real].bincount(minlength=count).cumsum(0).tolist()
+    ids, scores, totals = (column[real][order].tolist() for column in columns)
+    found, start = [], 0
+    for end in ends:
+        one = Found([], [], 0.0, 0.0, True)
+        if end > start:
+            total = totals[end - 1]
+            one = Found(ids[start:end], scores[start:end], total, total, ids[end - 1] != EOS)
+        found.append([one])
+        start = end
+    return found
 
 
 # Several hypotheses for each sentence: beam search.

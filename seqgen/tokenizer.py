@@ -87,7 +87,7 @@ class Tokenizer:
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as the model writes it, with the word mark U+2581."""
-        written = (str(self._pieces.id_to_piece(int(piece))) for piece in ids)
+        written: list[str] = self._pieces.id_to_piece([int(piece) for piece in ids])
         return [piece.replace(JOINED, SHOWN_AS) for piece in written]
 
 
