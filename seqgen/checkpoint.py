@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -146,14 +146,10 @@ def save(
     draft = done.with_name(f".{done.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)  # left by a run that was killed while saving
     draft.mkdir(parents=True)
-    contents = {
-        WEIGHTS: tensor_bytes(_on_cpu(weights(model))),
-        OPTIMIZER: tensor_bytes(_on_cpu(optimizer_tensors(optimizer))),
-        PROGRESS: json.dumps(asdict(progress), indent=2).encode(),
-    }
-    for name, content in contents.items():
+    sums = {}
+    for name, content in _contents(progress, model, optimizer):
         write(draft / name, content)
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        sums[name] = hashlib.sha256(content).hexdigest()
     write(draft / MANIFEST, json.dumps(sums, indent=2).encode())
     if done.exists():  # the same step again, after a resume: the newer one holds more progress
         shutil.rmtree(done)
@@ -162,6 +158,15 @@ def save(
     for old in checkpoints(run)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
     return done
+
+
+def _contents(
+    progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> Iterator[tuple[str, bytes]]:
+    """The files of a checkpoint, one after the other, so that memory holds one at a time."""
+    yield WEIGHTS, tensor_bytes(_on_cpu(weights(model)))
+    yield OPTIMIZER, tensor_bytes(_on_cpu(optimizer_tensors(optimizer)))
+    yield PROGRESS, json.dumps(asdict(progress), indent=2).encode()
 
 
 def checkpoints(run: Path) -> list[Path]:

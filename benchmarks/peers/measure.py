@@ -44,7 +44,7 @@ class Stopwatch:
     def __init__(self, limit: float | None):
         self.limit = math.inf if limit is None else limit
         self.tokens = self.seconds = self.updates = 0
-        self.pending = self.steps = 0
+        self.pending = self.steps = self.peak = 0
         self.started = 0.0
         self.last, self.each = time.perf_counter(), list[float]()  # seconds of each update
         register_optimizer_step_post_hook(self._stepped)
@@ -82,6 +82,8 @@ class Stopwatch:
             self.tokens += self.pending
             self.updates += 1
             self.seconds = now - self.started
+            if self.up and not self.peak:
+                self.peak = peak_mib()  # of training: saving and validation come after it
         self.pending = 0
 
     def result(self, model: nn.Module, differs: list[str]) -> Result:
@@ -90,7 +92,7 @@ class Stopwatch:
             "tokens": self.tokens,
             "seconds": round(self.seconds, 3),
             "updates": self.updates,
-            "peak_mib": peak_mib(),
+            "peak_mib": self.peak or peak_mib(),
             "parameters": sum(weight.numel() for weight in model.parameters()),
             "differs": differs,
         }
