@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its ids on `device`."""
-        if device.type == "cpu":
+        if self.source.device.type == device.type:
             return self
         source = self.source.pin_memory().to(device, non_blocking=True)
         target = self.target.pin_memory().to(device, non_blocking=True)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -86,7 +87,11 @@ class Recurrent(nn.Module):
         """Outputs [B, T, H] and the state [1, B, H] after the last step."""
         if self.has_kernel(inputs):
             return self._trained(inputs, state)
-        outputs, ended = self.cell(whole(inputs), self._unwrapped(state))
+        fed = whole(inputs)
+        if fed.is_cuda:
+            fed, state = self._of_weights(fed), state and tuple(map(self._of_weights, state))
+        with _unmixed(fed):
+            outputs, ended = self.cell(fed, self._unwrapped(state))
         return outputs, ended if self.parts == 2 else (ended,)
 
     def has_kernel(self, inputs: Inputs) -> bool:
@@ -112,12 +117,26 @@ class Recurrent(nn.Module):
 
     def packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """Outputs [B, S, H], zero after each sentence's length; no step is spent on padding."""
-        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-        outputs, _ = self.cell(packed)
+        fed = self._of_weights(inputs) if inputs.is_cuda else inputs
+        packed = pack_padded_sequence(fed, lengths, batch_first=True, enforce_sorted=False)
+        with _unmixed(fed):
+            outputs, _ = self.cell(packed)
         return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+
+    def _of_weights(self, values: Tensor) -> Tensor:
+        """Values in the precision of the weights."""
+        return values.to(next(self.cell.parameters()).dtype)
 
     def _unwrapped(self, state: State | None) -> State | Tensor | None:
         return state[0] if state is not None and self.parts == 1 else state
+
+
+def _unmixed(inputs: Tensor) -> AbstractContextManager[object]:
+    """Where a layer of cuDNN runs: under autocast to bf16 it would compute in fp16.
+
+    Gradients of a mean over many tokens are too small for that; cuDNN's fp32 is TF32.
+    """
+    return torch.autocast("cuda", enabled=False) if inputs.is_cuda else nullcontext()
 
 
 class Step(nn.Module):

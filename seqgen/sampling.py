@@ -52,8 +52,9 @@ class Mixture:
 
     def in_passes(self, scores: Passes) -> Tensor:
         """The inputs [B, T] after the parallel passes."""
-        places = self.own.flatten().nonzero().squeeze(1).to(self.gold.device, non_blocking=True)
-        inputs = self.gold
+        places, inputs = self.own.flatten().nonzero().squeeze(1), self.gold
+        if inputs.is_cuda:
+            places = places.pin_memory().to(inputs.device, non_blocking=True)
         if len(places):
             for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1)):
                 # What stands at a place follows the one before, which is in the same row.
