@@ -67,7 +67,8 @@ def main(options: argparse.Namespace) -> int:
                 result["trouble"][name] = trouble
             result["seconds"] = round(time.monotonic() - begun, 1)
             write(result, options.out / "gpu.json")
-    if options.device != "cpu" and not options.quick and len(chosen) == len(PARTS):
+    whole = len(chosen) == len(PARTS) and options.data is not None and not result["trouble"]
+    if whole and options.device != "cpu" and not options.quick:
         write(result, RESULTS)
     print(json.dumps(result, separators=(",", ":")), flush=True)
     return 1 if result["trouble"] else 0

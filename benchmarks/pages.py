@@ -42,13 +42,12 @@ def training(measured: Record) -> list[str]:
     rows = measured["rows"]
     fastest = max(row["median"] for name, row in rows.items() if "seqgen" not in name)
     ceiling = statistics.median(measured["ceilings"])
-    waiting = rows["seqgen"].get("waiting")
-    waits = f" An update waits for its batch {waiting:.2%} of its time." if waiting else ""
+    waits = f"Making batches takes {rows['seqgen']['waiting']:.2%} of seqgen's time."
     return [
         "## Training, fp32",
         "",
         f"The rate of matrix products beside each round allows {ceiling:,.0f} target tokens a "
-        f"second without input feeding.{waits}",
+        f"second without input feeding. {waits}",
         "",
         "| | target tokens/s | of the fastest peer | of the ceiling | peak MiB | differs |",
         "|---|--:|--:|--:|--:|---|",
@@ -84,8 +83,14 @@ def of_peer(rows: Record, name: str) -> str:
 
 def models(losses: Record) -> list[str]:
     """The dev losses of the models that decode."""
-    each = ", ".join(f"{name} {loss:.3f}" for name, loss in losses.items())
-    return ["", f"Dev loss of the models, in nats a token: {each}"]
+    return [
+        "",
+        "## Models",
+        "",
+        "| | dev loss, nats a token | epochs |",
+        "|---|--:|--:|",
+        *(f"| {name} | {one['dev_loss']:.3f} | {one['epochs']} |" for name, one in losses.items()),
+    ]
 
 
 def decoding(measured: Record) -> list[str]:

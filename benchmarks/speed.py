@@ -5,8 +5,8 @@
 
 WORK is a folder of benchmarks/pieces.py; OUT keeps models, which are trained for five epochs where
 they are not there. Peers run in the environments that benchmarks/peers.sh made in FOLDER, in turn
-with seqgen, A B A B. FILE has a word and, after a tab, its symbols with spaces between, a line.
-Medians over the rounds go to benchmarks/results/speed.json, and from there
+with seqgen, A B A B. Each line of FILE has a word, a tab, and the word's symbols with spaces
+between. Medians over the rounds go to benchmarks/results/speed.json, and from there
 into the table of benchmarks/README.md. --quick runs every part on little and writes nothing.
 
 A model-free figure is the limit that the machine sets: the rate of large matrix products over the
@@ -111,6 +111,9 @@ def main(options: argparse.Namespace) -> None:
     if RESULTS.exists() and not options.quick:
         result = {**json.loads(RESULTS.read_text("utf-8")), **result}
     for name in options.parts or parts:
+        if name == "words" and options.words is None:
+            say("words: left out, and what was measured before stays; --words names a file")
+            continue
         result[name] = parts[name](options, found)
         if not options.quick:
             RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -175,7 +178,7 @@ def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
                 "peak_mib": max(done["peak_mib"] for done in runs),
                 "parameters": runs[0]["parameters"],
                 "differs": runs[0]["differs"],
-                "waiting": runs[0].get("waiting"),
+                "waiting": statistics.median(done.get("waiting", 0.0) for done in runs),
             }
             for name, runs in rows.items()
         },
@@ -184,8 +187,6 @@ def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
 
 def words(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     """Target symbols a second on words of characters, 256 at a time, beside yoyodyne."""
-    if options.words is None:
-        return {}
     peer = (options.peers or HERE) / "yoyodyne" / "bin" / "python"
     rows: dict[str, list[Record]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -225,7 +226,7 @@ def spelled(words: Path, folder: Path) -> None:
 
 
 def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
-    """The dev loss after `EPOCHS` epochs; the models stay in OUT."""
+    """The dev losses after `EPOCHS` epochs; the models stay in OUT."""
     losses: Record = {}
     for one in found:
         if one.model or not one.beams:
@@ -237,8 +238,9 @@ def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
             epochs = 1 if options.quick else EPOCHS
             done = one.run("train", options.work, place, "--epochs", epochs, *one.train)
             marker.write_text(json.dumps(done) + "\n", encoding="utf-8")
-        losses[one.name] = json.loads(marker.read_text("utf-8"))["dev_loss"]
-        say(f"dev loss, {one.name}: {losses[one.name]:.4f}")
+        done = json.loads(marker.read_text("utf-8"))
+        losses[one.name] = {name: done[name] for name in ("dev_loss", "epochs")}
+        say(f"dev loss, {one.name}: {done['dev_loss']:.4f} after {done['epochs']} epochs")
     return losses
 
 

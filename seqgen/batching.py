@@ -28,10 +28,12 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its ids on `device`."""
-        if self.source.device.type == device.type:
-            return self
-        source = self.source.pin_memory().to(device, non_blocking=True)
-        target = self.target.pin_memory().to(device, non_blocking=True)
+        source, target = (
+            (ids.pin_memory() if device.type == "cuda" and not ids.is_cuda else ids).to(
+                device, non_blocking=True
+            )
+            for ids in (self.source, self.target)
+        )
         return self._replace(source=source, target=target)
 
 

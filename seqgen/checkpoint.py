@@ -150,6 +150,7 @@ def save(
     for name, content in _contents(progress, model, optimizer):
         write(draft / name, content)
         sums[name] = hashlib.sha256(content).hexdigest()
+        del content  # before the next is made
     write(draft / MANIFEST, json.dumps(sums, indent=2).encode())
     if done.exists():  # the same step again, after a resume: the newer one holds more progress
         shutil.rmtree(done)

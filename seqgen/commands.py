@@ -151,7 +151,8 @@ def evaluate(
     """Score a model on a test set; write its predictions and scores.
 
     The data and search settings default to those of the model's run. The files
-    generated_predictions.txt and eval_results.json go to the run, or to --output-dir.
+    generated_predictions.txt and eval_results.json go to the run, or to --output-dir, with
+    references.*.txt where a source has several.
     """
     if split not in ("train", "validation", "test"):
         raise UsageError(f"--split is train, validation or test; got {split!r}")

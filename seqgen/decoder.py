@@ -39,13 +39,13 @@ class Decoder(nn.Module):
         self.follow = nn.Linear(hidden, 1) if config.follow else None
         self.dropout = Dropout(config.dropout)
         self.residual = config.residual
-        self.feeding, self.width = config.input_feeding, readout
+        self.feeding, self.readout_width = config.input_feeding, readout
 
     def start(self, state: State) -> State:
         """The state before the first step, out of that of the layers."""
         if not self.feeding:
             return state
-        return (*state, state[0].new_zeros(1, state[0].shape[1], self.width))
+        return (*state, state[0].new_zeros(1, state[0].shape[1], self.readout_width))
 
     def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
@@ -68,10 +68,13 @@ class Decoder(nn.Module):
         return torch.cat(readouts, dim=1), state, torch.stack(attended, dim=2).flatten(1, 2)
 
     def _run(
-        self, below: Inputs, inputs: Tensor, memory: Memory, state: State
+        self, read: Inputs, inputs: Tensor, memory: Memory, state: State
     ) -> tuple[Tensor, State, Tensor]:
-        """The same, of what the first layer reads at `inputs`."""
-        first, ended = self.layers[0](below, _layer(state, 0))
+        """Readouts, state and attention of all steps of `inputs` at once.
+
+        `read` is what the first layer reads there: embeddings, and what it is fed.
+        """
+        first, ended = self.layers[0](read, _layer(state, 0))
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights = self.attention(queries, memory, self._bonus(inputs, queries, memory))
         context = contexts.reshape(*inputs.shape, -1)

@@ -1,6 +1,7 @@
 """How good a model is on a corpus: scores with intervals, by group and by length."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ CHUNK = 2000  # sources translated between two looks at whether to stop
 LENGTHS = (5, 10, 20, 40, 80)  # source tokens: the upper ends of the classes of length
 PREDICTIONS, RESULTS = "generated_predictions.txt", "eval_results.json"
 REFERENCES = "references.{}.txt"  # numbered from 0, written where a source has several
+REFERENCE = re.compile(r"references\.(0|[1-9]\d*)\.txt")
 
 
 class Report(NamedTuple):
@@ -108,11 +110,19 @@ def write(report: Report, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_lines(folder / PREDICTIONS, report.predictions)
     checkpoint.write(folder / RESULTS, report.to_json().encode())
-    for old in folder.glob(REFERENCES.format("[0-9]*")):
-        old.unlink()
-    if report.sources < report.pairs:
-        for number, column in enumerate(zip(*report.references, strict=True)):
-            _write_lines(folder / REFERENCES.format(number), column)
+    several = report.sources < report.pairs
+    columns = list(zip(*report.references, strict=True)) if several else []
+    for number, column in enumerate(columns):
+        _write_lines(folder / REFERENCES.format(number), column)
+    for number, old in references_in(folder).items():
+        if number >= len(columns):
+            old.unlink()
+
+
+def references_in(folder: Path) -> dict[int, Path]:
+    """The files of references that an evaluation wrote there, by their numbers."""
+    found = ((REFERENCE.fullmatch(path.name), path) for path in folder.glob("references.*"))
+    return {int(match[1]): path for match, path in found if match}
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The whole network: encoder, bridge, decoder, and the loss they are trained on."""
+"""Encoder, bridge and decoder put together, and the loss they are trained on."""
 
 import math
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ class Seq2Seq(nn.Module):
 
         def scores(inputs: Tensor, places: Tensor) -> Tensor:
             readouts, _, weights = self.decoder(inputs, memory, state)
-            readouts, weights = (all.flatten(0, 1)[places] for all in (readouts, weights))
+            readouts, weights = (each.flatten(0, 1)[places] for each in (readouts, weights))
             return self._scores(readouts, weights, memory.ids[places // inputs.shape[1]])
 
         def walk(ids: Tensor, state: State, rows: Tensor) -> tuple[Tensor, State]:

@@ -14,7 +14,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seqgen.dropout import Dropout
 from seqgen.kernels import GRU, LSTM
 
-State = tuple[Tensor, ...]  # (hidden, memory cell) for LSTM, (hidden,) otherwise; each [L, N, H]
+# (hidden, memory cell) for LSTM, (hidden,) otherwise; each [L, N, H]. A decoder that is fed its
+# readouts adds the last ones, [1, N, R].
+State = tuple[Tensor, ...]
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
     "lstm": nn.LSTM,
@@ -85,7 +87,7 @@ class Recurrent(nn.Module):
 
     def forward(self, inputs: Inputs, state: State | None = None) -> tuple[Tensor, State]:
         """Outputs [B, T, H] and the state [1, B, H] after the last step."""
-        if self.has_kernel(inputs):
+        if standing(inputs).shape[1] > 1 and self.has_kernel(inputs):
             return self._trained(inputs, state)
         fed = whole(inputs)
         if fed.is_cuda:

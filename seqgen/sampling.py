@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqgen.recurrent import State
-from seqgen.vocabulary import PAD
+from seqgen.vocabulary import EOS, PAD
 
 SEQUENTIAL = 0  # passes: step by step
 
@@ -37,7 +37,7 @@ Walk = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 class Mixture:
     """Which of the inputs `gold` [B, T] are the model's own, and what they are.
 
-    The first column, BOS, stays, and what is PAD.
+    The first column, BOS, stays, and on the CPU the end and what is PAD behind it.
     """
 
     def __init__(self, gold: Tensor, forcing: Forcing):
@@ -46,43 +46,50 @@ class Mixture:
         own = torch.rand(gold.shape) >= forcing.ratio
         own[:, 0] = False
         if not gold.is_cuda:
-            own &= gold != PAD
+            own &= (gold != PAD) & (gold != EOS)
         self.own = own  # [B, T]
         self._noise: Tensor | None = None
 
     def in_passes(self, scores: Passes) -> Tensor:
         """The inputs [B, T] after the parallel passes."""
-        places, inputs = self.own.flatten().nonzero().squeeze(1), self.gold
-        if inputs.is_cuda:
-            places = places.pin_memory().to(inputs.device, non_blocking=True)
+        places, inputs = self._moved(self.own.flatten().nonzero().squeeze(1)), self.gold
         if len(places):
             for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1)):
                 # What stands at a place follows the one before, which is in the same row.
-                found = self._picked(scores(inputs, places - 1), slice(None))
+                found = self._picked(scores(inputs, places - 1), None)
                 inputs = self.gold.flatten().index_copy(0, places, found).view(self.gold.shape)
         return inputs
 
     def step_by_step(self, walk: Walk, state: State) -> Tensor:
         """The inputs [B, T] of the sequential loop."""
         columns = list(self.gold.unbind(1))
-        rank = (self.own.flatten().cumsum(0) - 1).view(self.own.shape)  # of its noise
-        used = self.own.any(0).nonzero().flatten().tolist()  # columns that ask for predictions
-        for step in range(1, max(used, default=0) + 1):
-            rows = self.own[:, step].nonzero().squeeze(1)
-            noise = rank[rows, step].to(self.gold.device)
-            rows = rows.to(self.gold.device)
-            scores, state = walk(columns[step - 1], state, rows)
-            columns[step] = columns[step].index_copy(0, rows, self._picked(scores, noise))
+        counts = self.own.sum(0).tolist()
+        asking = max((step for step, count in enumerate(counts) if count), default=0)
+        # Which rows of each column ask, and which of all predictions, row after row, these are.
+        by_column = self.own.t()
+        numbers = (self.own.flatten().cumsum(0) - 1).view(self.own.shape).t()[by_column]
+        rows = torch.split(self._moved(by_column.nonzero()[:, 1]), counts)
+        which = torch.split(self._moved(numbers), counts)
+        for step in range(1, asking + 1):
+            scores, state = walk(columns[step - 1], state, rows[step])
+            found = self._picked(scores, which[step])
+            columns[step] = columns[step].index_copy(0, rows[step], found)
         return torch.stack(columns, dim=1)
 
-    def _picked(self, scores: Tensor, which: Tensor | slice) -> Tensor:
-        """An id out of each row of scores [N, V]; `which` are these among all predictions."""
+    def _moved(self, numbers: Tensor) -> Tensor:
+        """Numbers [N] where the ids are, without waiting for them to arrive."""
+        if not self.gold.is_cuda:
+            return numbers
+        return numbers.pin_memory().to(self.gold.device, non_blocking=True)
+
+    def _picked(self, scores: Tensor, which: Tensor | None) -> Tensor:
+        """An id out of each row of scores [N, V]; `which` predictions these are, None: all."""
         if self.forcing.feedback == "sample":
             if self._noise is None:
                 # Noise is drawn once a prediction: the same id is drawn in every pass that sees
                 # the same scores, which makes the passes converge (Gumbel-max).
                 self._noise = _gumbel(scores.new_empty(int(self.own.sum()), scores.shape[1]))
-            scores = scores + self._noise[which]
+            scores = scores + (self._noise if which is None else self._noise[which])
         return scores.argmax(-1)
 
 

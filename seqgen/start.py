@@ -17,9 +17,10 @@ from seqgen.checkpoint import Progress
 from seqgen.config import Config, options
 from seqgen.devices import device_line, pick_device, precision
 from seqgen.errors import CheckpointError
+from seqgen.evaluation import references_in
 from seqgen.model import Seq2Seq, build
 from seqgen.preparation import Prepared, prepare
-from seqgen.sections import TrainConfig
+from seqgen.sections import SamplingConfig, TrainConfig
 from seqgen.signals import Pause
 
 METRICS_FILE = "metrics.jsonl"
@@ -31,7 +32,6 @@ WRITTEN = (
     METRICS_FILE,
     "eval_results.json",
     "generated_predictions.txt",
-    "references.*.txt",
 )
 # What makes a run the run it is: changed, it would be another one.
 FIXED = (
@@ -189,6 +189,8 @@ def _clear(run: Path) -> None:
     for pattern in WRITTEN:
         for path in run.glob(pattern):
             path.unlink()
+    for path in references_in(run).values():
+        path.unlink()
     for folder in (*checkpoint.checkpoints(run), run / "training" / "tensorboard"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -201,10 +203,16 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
     )
     lines = [f"model       {count:,} parameters: {kind}"]
     if shape.input_feeding:
-        floor = config.sampling.forcing_floor < 1
-        own = " and the model's own inputs under scheduled sampling" if floor else ""
-        lines.append(f"slower      input feeding takes target steps one by one{own}")
+        lines.append("slower      input feeding takes target steps one by one")
+    if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
+        lines.append("slower      scheduled sampling predicts step by step")
     return [*lines, f"seed        {config.train.seed}; precision {precision(config.train)}"]
+
+
+def samples(settings: SamplingConfig) -> bool:
+    """Whether the model is ever fed its own predictions."""
+    falls = settings.teacher_forcing != "constant" and settings.forcing_floor < 1
+    return falls or settings.forcing_start < 1
 
 
 def over(progress: Progress, settings: TrainConfig) -> bool:

@@ -131,3 +131,20 @@ def test_files_follow_the_umask(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_saving_holds_one_file_at_a_time(tmp_path, monkeypatch):
+    alive, most = [0], [0]
+
+    class Counted(bytes):
+        def __init__(self, _: bytes) -> None:
+            alive[0] += 1
+            most[0] = max(most[0], alive[0])
+
+        def __del__(self) -> None:
+            alive[0] -= 1
+
+    made_bytes = checkpoint.tensor_bytes
+    monkeypatch.setattr(checkpoint, "tensor_bytes", lambda tensors: Counted(made_bytes(tensors)))
+    checkpoint.save(tmp_path, Progress(), *made(), keep=1)
+    assert most == [1]

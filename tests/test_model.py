@@ -258,7 +258,8 @@ def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio
     torch.manual_seed(5)
     mixed = model(given, Forcing(ratio, passes, feedback))
     torch.manual_seed(5)
-    own = (torch.rand(3, steps) >= ratio) & (given.target[:, :-1] != PAD)
+    inputs = given.target[:, :-1]
+    own = (torch.rand(3, steps) >= ratio) & (inputs != PAD) & (inputs != EOS)
     own[:, 0] = False
     noise = torch.zeros(3, steps, SOURCES if extra.get("copy") else TARGETS).double()
     if feedback == "sample":  # of what is predicted alone, row by row

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqgen.sampling import SEQUENTIAL, Forcing, Mixture
-from seqgen.vocabulary import BOS, PAD
+from seqgen.vocabulary import BOS, EOS, PAD
 
 B, T, V = 3, 5, 11
 
@@ -73,7 +73,7 @@ def test_sampled_feedback_has_the_frequencies_of_the_scores(passes):
 
 def test_predictions_are_asked_for_where_the_coin_fell_on_the_models_side_alone():
     torch.manual_seed(2)
-    gold = torch.tensor([[BOS, 4, 5, 6, 7, 8], [BOS, 9, 9, PAD, PAD, PAD]])
+    gold = torch.tensor([[BOS, 4, 5, 6, 7, 8], [BOS, 9, 9, EOS, PAD, PAD]])
     asked = []
 
     def scores(ids, places):
@@ -87,4 +87,4 @@ def test_predictions_are_asked_for_where_the_coin_fell_on_the_models_side_alone(
     before = mixture.own.roll(-1, 1).flatten()
     assert places.tolist() == before.nonzero().flatten().tolist()
     assert torch.equal(inputs[~mixture.own], gold[~mixture.own])
-    assert not mixture.own[gold == PAD].any()
+    assert not mixture.own[(gold == PAD) | (gold == EOS)].any()

@@ -107,15 +107,40 @@ def test_a_run_with_input_feeding_says_that_it_is_slower_and_learns(data, tmp_pa
     config = toy.config(data, model__input_feeding=True, model__dropout=0.0, train__epochs=12,
                         train__learning_rate=0.01, sampling__forcing_warmup=9.0)  # fmt: skip
     training.train(config, tmp_path / "run", report=report)
-    slower = [line for line in said if line.startswith("slower")]
-    assert slower == ["slower      input feeding takes target steps one by one and the model's "
-                      "own inputs under scheduled sampling"]  # fmt: skip
+    assert slower(said) == [FEEDING, STEPPING]
     losses = [line["loss"] for line in log(tmp_path / "run") if "validation" not in line]
     assert losses[-1] < losses[0] / 2
     translator = Translator.from_pretrained(tmp_path / "run", device="cpu")
     source = toy.pairs(1, 6)[0][0]
     ((one,),) = translator.hypotheses([source])
     assert one.score == pytest.approx(translator.score([source], [one.text])[0].score, rel=1e-4)
+
+
+FEEDING = "slower      input feeding takes target steps one by one"
+STEPPING = "slower      scheduled sampling predicts step by step"
+
+
+def slower(said):
+    """The lines that say what makes training slow."""
+    return [line for line in said if line.startswith("slower")]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, []),
+        ({"sampling__passes": 0}, [STEPPING]),
+        ({"sampling__passes": 0, "sampling__forcing_floor": 1.0}, []),
+        ({"sampling__passes": 0, "sampling__teacher_forcing": "constant"}, []),
+        ({"model__input_feeding": True, "sampling__teacher_forcing": "constant"}, [FEEDING]),
+    ],
+)
+def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
+    said, report = [], Silent()
+    report.say = said.append
+    config = toy.config(data, train__epochs=1, train__max_steps=1, **values)
+    training.train(config, tmp_path / "run", report=report)
+    assert slower(said) == told
 
 
 STRICT = {
@@ -318,10 +343,14 @@ def test_a_finished_run_is_left_as_it_is(data, whole):
 def test_overwrite_starts_afresh_and_leaves_what_is_not_ours(data, tmp_path):
     folder = tmp_path / "run"
     run(toy.config(data, train__max_steps=4), folder)
-    (folder / "notes.txt").write_text("mine")
+    mine = ["notes.txt", "references.de.txt", "references.2024-01.txt"]
+    for name in mine:
+        (folder / name).write_text("mine")
+    (folder / "references.7.txt").write_text("of an earlier evaluation")
     outcome = run(toy.config(data, train__max_steps=2, model__hidden=18), folder, overwrite=True)
     assert outcome.steps == 2
-    assert (folder / "notes.txt").read_text() == "mine"
+    assert [(folder / name).read_text() for name in mine] == ["mine"] * 3
+    assert not (folder / "references.7.txt").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ import contextlib
 import json
 import math
 import re
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -65,11 +64,6 @@ class Stopwatch:
     def up(self) -> bool:
         """Whether the limit has passed."""
         return self.seconds >= self.limit
-
-    @property
-    def median(self) -> float:
-        """The median seconds of an update."""
-        return statistics.median(self.each)
 
     def _stepped(self, *_: object) -> None:
         now = time.perf_counter()
@@ -153,7 +147,8 @@ def main(
     """
     options = arguments(more)
     if options.command == "train":
-        announce(options, lambda: train(options, Stopwatch(options.seconds)))
+        watch = Stopwatch(options.seconds)
+        announce(options, lambda: {**train(options, watch), "epochs": options.epochs})
     else:
         sources = read_lines(options.work / "test.en", options.sentences)
         announce(options, lambda: decoded(options.file, sources, *decode(options, sources)))

@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -52,6 +51,7 @@ SETTINGS: dict[str, Any] = {
 MARK = "\u2581"  # with which a piece begins a word; SentencePiece takes it for a space
 STAND_IN = "\u2582"
 ENDLESS = 10_000  # epochs
+NEVER = 10**9  # updates
 
 
 def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
@@ -62,6 +62,8 @@ def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
         **files,
         "train.epochs": options.epochs or ENDLESS,
         "train.threads": options.threads,
+        # Within a time, as the peers: neither validation nor checkpoints.
+        **({} if options.epochs else {"train.validate_every": NEVER, "train.save_every": NEVER}),
         **dict(map(given, options.set)),
     }
     config = Config().with_values(values, "ours.py")
@@ -78,14 +80,14 @@ def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
     run = options.out / "run"
     training.train(config, run, overwrite=True, report=Silent(), stop=lambda: watch.up)
     result = watch.result(models[0], [])
-    result["waiting"] = round(statistics.median(Waited.seconds) / watch.median, 5)
+    result["waiting"] = round(sum(Waited.seconds) / sum(watch.each), 5)
     if options.epochs:
         result |= measure.validation(best_loss(run))
     return result
 
 
 class Waited(Batches):
-    """Batches that tell how long an update waits for its own."""
+    """Batches that tell how long they take to make."""
 
     seconds: ClassVar[list[float]] = []
 
@@ -99,6 +101,13 @@ class Waited(Batches):
             if group is None:
                 return
             yield group
+
+    def updates(self, *given: Any) -> int:
+        """How many updates an epoch has, for which its batches are laid out."""
+        started = time.perf_counter()
+        found = super().updates(*given)
+        self.seconds.append(time.perf_counter() - started)
+        return found
 
 
 def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
