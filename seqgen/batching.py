@@ -163,9 +163,12 @@ class Batches:
         # Sorting by length makes batches dense, and shuffling them keeps the epoch from running
         # from short to long. Sorted by target length alone and with blur, a batch holds pairs of
         # every kind: with pairs all alike, each step would pull the model to one kind of them.
+        # Without blur, targets of one length are sorted by that of their sources, so that these
+        # hardly pad either.
         lengths = self.corpus.target.lengths_of(shuffled)
         blurred = lengths * (1 + self.blur * torch.rand(len(lengths), generator=draw).numpy())
-        by_length = numpy.argsort(blurred, kind="stable")
+        sources = lengths if self.blur else self.corpus.source.lengths_of(shuffled)
+        by_length = numpy.lexsort((sources, blurred))
         batches = cut(shuffled[by_length], lengths[by_length], self.budget.at(epoch))
         return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
 

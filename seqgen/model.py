@@ -195,10 +195,12 @@ def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            # Embeddings far apart are told apart early. One that is the output projection as well
-            # has to be small, or the first softmax would be far from uniform.
+            # Embeddings far apart are told apart early; near ones are moved sooner. One that is the
+            # output projection as well has to be small, or the first softmax would be far from
+            # uniform.
             tied = config.tie == "all" or (config.tie == "target" and module is not source)
-            nn.init.normal_(module.weight, std=1 / math.sqrt(module.embedding_dim) if tied else 1.0)
+            spread = 1 / math.sqrt(module.embedding_dim) if tied else config.embedding_std
+            nn.init.normal_(module.weight, std=spread)
             nn.init.zeros_(module.weight[PAD])
     if model.decoder.follow is not None:
         nn.init.zeros_(model.decoder.follow.weight)

@@ -104,6 +104,9 @@ class ModelConfig(Section):
         "xavier", "he", "lecun", "orthogonal", "gaussian", "uniform"
     ] = setting("orthogonal", "initial weights of state-to-state matrices")
     forget_bias: float = setting(1.0, "initial bias of an LSTM's forget gate")
+    embedding_std: float = setting(
+        1.0, "spread of initial embeddings that are no output projection", minimum=0, maximum=100
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

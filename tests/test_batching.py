@@ -172,9 +172,14 @@ def test_sorting_makes_batches_dense():
 
 
 def test_a_batch_mixes_pairs_whose_sources_differ():
-    spread = [numpy.ptp(one) for one in packed(blur=0, of="source")]
+    spread = [numpy.ptp(one) for one in packed(blur=0.1, of="source")]
     assert len(spread) > 10
     assert numpy.median(spread) > 4  # of 8 lengths
+
+
+def test_without_blur_sources_hardly_pad_either():
+    spread = [numpy.ptp(one) for one in packed(blur=0, of="source")]
+    assert numpy.median(spread) < 3
 
 
 def test_blur_mixes_lengths_at_the_cost_of_padding():
