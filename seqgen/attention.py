@@ -27,6 +27,11 @@ class Attention(nn.Module):
 
     key: nn.Module  # what of a state [B, S, D] is compared: [B, S, A]
 
+    @property
+    def factor(self) -> float | None:
+        """What a product of query and key is multiplied with; None where scores are no product."""
+        return 1.0
+
     def remember(self, states: Tensor, ids: Tensor) -> Memory:
         """`states` [B, S, D] of source `ids` with the keys that queries are compared with."""
         return Memory(states, self.key(states), ids != PAD, ids)
@@ -61,6 +66,14 @@ class Dot(Attention):
 class ScaledDot(Dot):
     """q . h / sqrt(H), after Vaswani et al. (2017), section 3.2.1."""
 
+    def __init__(self, queries: int, states: int):
+        super().__init__(queries, states)
+        self.width = queries
+
+    @property
+    def factor(self) -> float:
+        return 1 / math.sqrt(self.width)
+
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         return super().scores(queries / math.sqrt(queries.shape[-1]), keys)
 
@@ -81,6 +94,10 @@ class Additive(Attention):
         self.query = nn.Linear(queries, queries)
         self.key = nn.Linear(states, queries, bias=False)
         self.energy = nn.Linear(queries, 1, bias=False)
+
+    @property
+    def factor(self) -> None:
+        return None
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
         mixed = torch.tanh(self.query(queries)[:, :, None] + keys[:, None])  # [B, Q, S, A]

@@ -6,7 +6,8 @@ from torch.nn import functional
 
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.dropout import Dropout
-from seqgen.recurrent import Inputs, Recurrent, State, embedded, whole
+from seqgen.feeding import Fed
+from seqgen.recurrent import Inputs, Recurrent, State, embedded, parts, standing, whole
 from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, PAD
 
@@ -39,6 +40,7 @@ class Decoder(nn.Module):
         self.follow = nn.Linear(hidden, 1) if config.follow else None
         self.dropout = Dropout(config.dropout)
         self.residual = config.residual
+        self.recurrent_parts = parts(config.cell)
         self.feeding, self.readout_width = config.input_feeding, readout
 
     def start(self, state: State) -> State:
@@ -55,6 +57,8 @@ class Decoder(nn.Module):
         found = embedded(self.embedding, self.dropout, inputs)
         if not self.feeding:
             return self._run(found, inputs, memory, state)
+        if self._has_kernel(found):
+            return self._at_once(whole(found), memory, state)
         readouts, attended = [], []
         fed = state[-1].transpose(0, 1)  # [N, 1, R]
         embeddings = torch.split(whole(found), 1, dim=1)
@@ -66,6 +70,41 @@ class Decoder(nn.Module):
             attended.append(weights)
         # [B, N / B] by steps, sentence after sentence.
         return torch.cat(readouts, dim=1), state, torch.stack(attended, dim=2).flatten(1, 2)
+
+    def _has_kernel(self, read: Inputs) -> bool:
+        """Whether a gradient is wanted of what `Fed` computes."""
+        mixed = torch.is_autocast_enabled("cpu")
+        wanted = torch.is_grad_enabled() and not standing(read).is_cuda and not mixed
+        known = self.follow is None and self.attention.factor is not None
+        return wanted and known and len(self.layers) == 1 and self.recurrent_parts == 2
+
+    def _at_once(
+        self, embeddings: Tensor, memory: Memory, state: State
+    ) -> tuple[Tensor, State, Tensor]:
+        """What `forward` gives of one LSTM layer with input feeding, in training."""
+        layer, factor = self.layers[0], self.attention.factor
+        assert isinstance(layer, Recurrent)
+        assert factor is not None
+        weight_ih, weight_hh, bias_ih, bias_hh = layer.cell.all_weights[0]
+        of_embeddings = weight_ih[:, : embeddings.shape[-1]]
+        of_fed = weight_ih[:, embeddings.shape[-1] :]
+        steps = embeddings.transpose(0, 1)
+        hidden, cell, fed = (part.squeeze(0) for part in state)
+        readouts, weights, *ended = Fed.apply(  # type: ignore[no-untyped-call]
+            functional.linear(steps, of_embeddings, bias_ih + bias_hh),
+            ~memory.mask,
+            self.dropout(fed.new_ones(*steps.shape[:2], self.readout_width)),
+            hidden,
+            cell,
+            fed,
+            torch.cat([of_fed, weight_hh], dim=1),
+            memory.keys * factor,
+            memory.states,
+            self.readout.weight,
+            self.readout.bias,
+        )
+        last = (*(part[None] for part in ended), readouts[-1:])
+        return readouts.transpose(0, 1), last, weights.transpose(0, 1)
 
     def _run(
         self, read: Inputs, inputs: Tensor, memory: Memory, state: State

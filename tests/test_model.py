@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from seqgen.batching import Batch
+from seqgen.decoder import Decoder
 from seqgen.decoding import padded
 from seqgen.errors import ConfigError
 from seqgen.model import build
@@ -215,6 +216,47 @@ def test_input_feeding_is_its_formula():
         expected.append(fed)
     readouts, _, _ = decoder(inputs, *model.encode(given.source, given.source_lengths))
     torch.testing.assert_close(readouts, torch.stack(expected, dim=1))
+
+
+@pytest.mark.parametrize("attention", ["general", "dot", "scaled_dot"])
+@pytest.mark.parametrize(("copy", "kind"), [(False, torch.float64), (True, torch.float64),
+                                            (False, torch.float32)])  # fmt: skip
+def test_input_feeding_at_once_equals_the_loop(attention, copy, kind, monkeypatch):
+    model = network("lstm", attention, input_feeding=True, copy=copy, follow=False).train()
+    model.to(kind)
+    given = batch()
+    results = []
+    for at_once in (True, False):
+        if not at_once:
+            monkeypatch.setattr(Decoder, "_has_kernel", lambda *_: False)
+        model.zero_grad()
+        memory, state = model.encode(given.source, given.source_lengths)
+        readouts, ended, weights = model.decoder(given.target[:, :-1], memory, state)
+        loss = model(given)
+        loss.backward()
+        gradients = {name: weight.grad for name, weight in model.named_parameters()}
+        results.append([readouts.detach(), *(part.detach() for part in ended), weights.detach(),
+                        loss.detach(), gradients])  # fmt: skip
+    assert model.decoder._has_kernel(given.target) is False
+    single = {"atol": 1e-5, "rtol": 1e-4} if kind == torch.float32 else {}
+    torch.testing.assert_close(results[0], results[1], **single)
+
+
+def test_input_feeding_at_once_drops_and_learns():
+    model, given = network("lstm", input_feeding=True, dropout=0.5).train(), batch()
+    torch.manual_seed(1)
+    loss = model(given)
+    loss.backward()
+    torch.manual_seed(1)
+    torch.testing.assert_close(model(given), loss)
+    torch.manual_seed(2)
+    assert not torch.isclose(model(given), loss)
+    # A small step against the gradient lowers the loss under the same coins.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight -= 1e-4 * weight.grad
+    torch.manual_seed(1)
+    assert model(given).detach() < loss.detach()
 
 
 def test_only_shared_pieces_can_be_copied():

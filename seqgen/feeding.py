@@ -1,0 +1,150 @@
+"""An LSTM decoder with input feeding over whole targets on the CPU, as one function.
+
+Each step needs the readout of the step before (Luong, Pham and Manning 2015, section 3.3), so that
+steps come one after the other. The gradients of the weights, of the keys and of the states do not:
+they are one product each over all steps, and autograd records nothing of a step. The same function
+as the decoder's loop, as tests say.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+softmax_backward = torch.ops.aten._softmax_backward_data
+
+
+def product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+    """Inputs [rows, I] times `weight` [O, I], which is arranged once for many of them."""
+    if weight.dtype != torch.float32 or not hasattr(torch.ops.mkl, "_mkl_linear"):
+        return lambda inputs: inputs @ weight.t()
+    packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, rows)
+
+    def multiplied(inputs: Tensor) -> Tensor:
+        found: Tensor = torch.ops.mkl._mkl_linear(inputs, packed, weight, None, rows)
+        return found
+
+    return multiplied
+
+
+class Fed(Function):
+    """Readouts [T, B, R] after dropout, the attention [T, B, S], the last state and cell [B, H].
+
+    No gradient flows through the last two. `gates` [T, B, 4 H] are those of the embeddings, in
+    the order of `torch.nn.LSTM`; `padding` [B, S] is True where there is nothing to attend to;
+    `kept` [T, B, R] is what dropout leaves of each readout. Then come the first hidden state and
+    cell [B, H], what is fed to the first step [B, R], `recurrent` [4 H, R + H], which multiplies
+    what is fed and the state, `keys` [B, S, H], with which a product makes scores, `states`
+    [B, S, D], which are averaged, and `weight` [R, H + D] and `bias` [R] of the readouts.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any, gates: Tensor, padding: Tensor, kept: Tensor, *others: Tensor
+    ) -> tuple[Tensor, ...]:
+        hidden, cell, fed, recurrent, keys, states, weight, bias = others
+        steps, batch, width = gates.shape[0], *hidden.shape
+        gates = gates.clone(memory_format=torch.contiguous_format)
+        joined = gates.new_empty(steps, batch, recurrent.shape[1])  # what is fed, and the state
+        top = gates.new_empty(steps, batch, weight.shape[1])  # the next state, and the context
+        cells = gates.new_empty(steps, batch, width)
+        readouts = gates.new_empty(steps, batch, len(weight))
+        attention = gates.new_empty(steps, batch, keys.shape[1])
+        compared, first = keys.transpose(1, 2), cell
+        through, read = product(recurrent, batch), product(weight, batch)
+        for step in range(steps):
+            torch.cat([fed, hidden], dim=1, out=joined[step])
+            gate = gates[step].add_(through(joined[step]))
+            gate[:, : 2 * width].sigmoid_()
+            entering, forget, new, leaving = torch.split(gate, width, dim=1)
+            new.tanh_()
+            leaving.sigmoid_()
+            cell = torch.mul(forget, cell, out=cells[step]).addcmul_(entering, new)
+            hidden = top[step, :, :width].copy_(cell).tanh_().mul_(leaving)
+            scores = (hidden[:, None] @ compared).squeeze(1).masked_fill_(padding, float("-inf"))
+            weights = torch.softmax(scores, 1, out=attention[step])
+            top[step, :, width:] = (weights[:, None] @ states).squeeze(1)
+            torch.add(read(top[step]), bias, out=readouts[step]).tanh_()
+            fed = readouts[step] * kept[step]
+        context.save_for_backward(
+            gates, joined, top, cells, readouts, attention, first, recurrent, keys, states, weight,
+            kept,
+        )  # fmt: skip
+        ended = hidden.clone(), cell.clone()
+        context.mark_non_differentiable(*ended)
+        return readouts * kept, attention, *ended
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Any:
+        (gates, joined, top, cells, readouts, attention, first, recurrent, keys, states, weight,
+         kept) = context.saved_tensors  # fmt: skip
+        outer, looking = gradients[:2]
+        steps, batch, width = cells.shape
+        through = product(recurrent.t().contiguous(), batch)
+        read = product(weight.t().contiguous(), batch)
+        into = torch.empty_like(gates)  # the gradient before each gate's nonlinearity
+        written = torch.empty_like(readouts)  # and before a readout's
+        below = torch.empty_like(top)
+        scored = torch.empty_like(attention)
+        fed = hidden = cell = None
+        for step in reversed(range(steps)):
+            arriving = outer[step] if fed is None else outer[step] + fed
+            torch.mul(arriving, kept[step], out=written[step])
+            tanh_backward(written[step], readouts[step], grad_input=written[step])
+            below[step] = read(written[step])
+            weighed = torch.baddbmm(
+                looking[step][:, None], below[step, :, None, width:], states.transpose(1, 2)
+            )
+            softmax_backward(
+                weighed.squeeze(1), attention[step], 1, gates.dtype, grad_input=scored[step]
+            )
+            reached = below[step, :, :width] + (scored[step][:, None] @ keys).squeeze(1)
+            reached = reached if hidden is None else reached.add_(hidden)
+            before = cells[step - 1] if step else first
+            cell = _into_gates(into[step], gates[step], (before, cells[step]), reached, cell)
+            earlier = through(into[step])
+            fed, hidden = earlier[:, : len(weight)], earlier[:, len(weight) :]
+        flat, changed = into.flatten(0, 1), written.flatten(0, 1)
+        queries, contexts = top[..., :width].transpose(0, 1), below[..., width:].transpose(0, 1)
+        return (
+            into,
+            None,
+            None,
+            hidden,
+            cell,
+            fed,
+            flat.t() @ joined.flatten(0, 1),
+            scored.permute(1, 2, 0) @ queries,
+            attention.permute(1, 2, 0) @ contexts,
+            changed.t() @ top.flatten(0, 1),
+            changed.sum(0),
+        )
+
+
+def _into_gates(
+    into: Tensor, gates: Tensor, cells: tuple[Tensor, Tensor], hidden: Tensor, cell: Tensor | None
+) -> Tensor:
+    """Fill `into` [B, 4 H], before the nonlinearities; returns the gradient of the cell before.
+
+    `cells` are those before and after the step, `hidden` and `cell` the gradients that reach the
+    state and the cell after it.
+    """
+    before, after = cells
+    width = before.shape[1]
+    entering, forget, new, leaving = torch.split(gates, width, dim=1)
+    to_entering, to_forget, to_new, to_leaving = torch.split(into, width, dim=1)
+    squashed = after.tanh()
+    reached: Tensor = tanh_backward(hidden * leaving, squashed)
+    reached = reached if cell is None else reached.add_(cell)
+    torch.mul(reached, new, out=to_entering)
+    torch.mul(reached, before, out=to_forget)
+    torch.mul(reached, entering, out=to_new)
+    torch.mul(hidden, squashed, out=to_leaving)
+    both = into[:, : 2 * width]
+    sigmoid_backward(both, gates[:, : 2 * width], grad_input=both)
+    tanh_backward(to_new, new, grad_input=to_new)
+    sigmoid_backward(to_leaving, leaving, grad_input=to_leaving)
+    return reached.mul_(forget)
