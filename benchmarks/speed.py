@@ -98,7 +98,8 @@ PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))
 
 def main(options: argparse.Namespace) -> None:
     """Measure what was asked for and write it down."""
-    found = contestants(options.peers)
+    found = [one for one in contestants(options.peers)
+             if not options.tools or one.name in options.tools]  # fmt: skip
     result: Record = {"machine": machine(), "limits": limits(), "seqgen": __version__}
     say(f"limits: {result['limits']}")
     parts: dict[str, Callable[[argparse.Namespace, list[Contestant]], Any]] = {
@@ -114,11 +115,18 @@ def main(options: argparse.Namespace) -> None:
         if name == "words" and options.words is None:
             say("words: left out, and what was measured before stays; --words names a file")
             continue
-        result[name] = parts[name](options, found)
+        measured = parts[name](options, found)
+        result[name] = over(result.get(name, {}), measured) if options.tools else measured
         if not options.quick:
             RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
             TABLE.write_text(page(result), encoding="utf-8")
     say("done")
+
+
+def over(before: Record, measured: Record) -> Record:
+    """What was measured of some tools, over what is known of all."""
+    rows = {"rows": before.get("rows", {}) | measured["rows"]} if "rows" in measured else {}
+    return before | measured | rows
 
 
 def machine() -> Record:
@@ -338,6 +346,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--model", type=Path, help="what `seqgen translate` starts with")
     parser.add_argument("--parts", nargs="*", help="start, training, words, models, decoding; all")
+    parser.add_argument("--tools", nargs="*", help="only these; what others gave before stays")
     parser.add_argument("--quick", action="store_true", help="every part, on little")
     options = parser.parse_args()
     if not options.quick and options.out is None:
