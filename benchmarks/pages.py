@@ -19,7 +19,15 @@ def page(result: Record) -> str:
     for name, lines_of in parts.items():
         if result.get(name):
             lines += lines_of(result[name])
-    return "\n".join(lines) + "\n"
+    growth = [
+        "",
+        "## How cost grows",
+        "",
+        "By `growth.py`, from `results/growth.json`: tokens a second when one thing is changed.",
+        "",
+        "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
+    ]
+    return "\n".join(lines + growth) + "\n"
 
 
 def head(machine: Record, limits: Record) -> list[str]:
