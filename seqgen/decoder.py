@@ -7,7 +7,7 @@ from torch.nn import functional
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
-from seqgen.recurrent import Inputs, Recurrent, State, embedded, parts, standing, whole
+from seqgen.recurrent import Inputs, Recurrent, State, embedded, parts, trains_here, whole
 from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, PAD
 
@@ -73,10 +73,8 @@ class Decoder(nn.Module):
 
     def _has_kernel(self, read: Inputs) -> bool:
         """Whether a gradient is wanted of what `Fed` computes."""
-        mixed = torch.is_autocast_enabled("cpu")
-        wanted = torch.is_grad_enabled() and not standing(read).is_cuda and not mixed
         known = self.follow is None and self.attention.factor is not None
-        return wanted and known and len(self.layers) == 1 and self.recurrent_parts == 2
+        return trains_here(read) and known and len(self.layers) == 1 and self.recurrent_parts == 2
 
     def _at_once(
         self, embeddings: Tensor, memory: Memory, state: State

@@ -13,21 +13,17 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+from seqgen.kernels import into_gates, tanh_backward
+from seqgen.packed import Packed, arranges
+
 softmax_backward = torch.ops.aten._softmax_backward_data
 
 
 def product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
     """Inputs [rows, I] times `weight` [O, I], which is arranged once for many of them."""
-    if weight.dtype != torch.float32 or not hasattr(torch.ops.mkl, "_mkl_linear"):
+    if weight.dtype != torch.float32 or not arranges():
         return lambda inputs: inputs @ weight.t()
-    packed = torch.ops.mkl._mkl_reorder_linear_weight(weight, rows)
-
-    def multiplied(inputs: Tensor) -> Tensor:
-        found: Tensor = torch.ops.mkl._mkl_linear(inputs, packed, weight, None, rows)
-        return found
-
-    return multiplied
+    return Packed(weight, None, rows)
 
 
 class Fed(Function):
@@ -104,7 +100,7 @@ class Fed(Function):
             reached = below[step, :, :width] + (scored[step][:, None] @ keys).squeeze(1)
             reached = reached if hidden is None else reached.add_(hidden)
             before = cells[step - 1] if step else first
-            cell = _into_gates(into[step], gates[step], (before, cells[step]), reached, cell)
+            cell = into_gates(into[step], gates[step], (before, cells[step]), reached, cell)
             earlier = through(into[step])
             fed, hidden = earlier[:, : len(weight)], earlier[:, len(weight) :]
         flat, changed = into.flatten(0, 1), written.flatten(0, 1)
@@ -122,29 +118,3 @@ class Fed(Function):
             changed.t() @ top.flatten(0, 1),
             changed.sum(0),
         )
-
-
-def _into_gates(
-    into: Tensor, gates: Tensor, cells: tuple[Tensor, Tensor], hidden: Tensor, cell: Tensor | None
-) -> Tensor:
-    """Fill `into` [B, 4 H], before the nonlinearities; returns the gradient of the cell before.
-
-    `cells` are those before and after the step, `hidden` and `cell` the gradients that reach the
-    state and the cell after it.
-    """
-    before, after = cells
-    width = before.shape[1]
-    entering, forget, new, leaving = torch.split(gates, width, dim=1)
-    to_entering, to_forget, to_new, to_leaving = torch.split(into, width, dim=1)
-    squashed = after.tanh()
-    reached: Tensor = tanh_backward(hidden * leaving, squashed)
-    reached = reached if cell is None else reached.add_(cell)
-    torch.mul(reached, new, out=to_entering)
-    torch.mul(reached, before, out=to_forget)
-    torch.mul(reached, entering, out=to_new)
-    torch.mul(hidden, squashed, out=to_leaving)
-    both = into[:, : 2 * width]
-    sigmoid_backward(both, gates[:, : 2 * width], grad_input=both)
-    tanh_backward(to_new, new, grad_input=to_new)
-    sigmoid_backward(to_leaving, leaving, grad_input=to_leaving)
-    return reached.mul_(forget)

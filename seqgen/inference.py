@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.model import Seq2Seq
+from seqgen.packed import Packed, arranges
 from seqgen.recurrent import Recurrent, Step
-
-ROWS = 64  # of the products that weights are arranged for; others are right as well
 
 Kind = TypeVar("Kind", bound=nn.Module)
 
@@ -28,7 +27,7 @@ def ready(model: Seq2Seq, int8: bool = False) -> Seq2Seq:
     """
     output = model.decoder.output.weight
     quantized = int8 and not why_not_int8(output.device)
-    there = quantized or hasattr(torch.ops.mkl, "_mkl_linear")
+    there = quantized or arranges()
     if output.dtype != torch.float32 or output.is_cuda or not there:
         return model
     product = _quantized if quantized else Packed
@@ -65,21 +64,6 @@ def _quantized(weight: Tensor, bias: Tensor) -> nn.Module:
         )
     layer: nn.Module = layers[0]
     return layer
-
-
-class Packed(nn.Module):
-    """A linear layer whose weight MKL keeps as it wants it."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None):
-        super().__init__()
-        self.weight, self.bias = weight.detach(), bias if bias is None else bias.detach()
-        self.packed = torch.ops.mkl._mkl_reorder_linear_weight(self.weight, ROWS)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[..., I] to [..., O]."""
-        rows = inputs.numel() // inputs.shape[-1]
-        found: Tensor = torch.ops.mkl._mkl_linear(inputs, self.packed, self.weight, self.bias, rows)
-        return found
 
 
 def _twin(module: Kind) -> Kind:

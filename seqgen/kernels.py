@@ -76,29 +76,17 @@ class LSTM(Function):
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Any:
         inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
-        sizes, width = context.sizes, states.shape[-1]
+        sizes = context.sizes
         across = torch.empty_like(gates)
         carried, kept = torch.zeros_like(hidden), gradients[1].clone()
-        parts = (gradients[0], cells, gates[..., : 2 * width], *torch.split(gates, width, dim=-1),
-                 across, across[..., : 2 * width], *torch.split(across, width, dim=-1))  # fmt: skip
+        parts = (gradients[0], cells, gates, across)
         blocks = [torch.split(part, sizes, dim=1) for part in parts]
         earlier = [cell, *blocks[1][:-1]]
-        for (size, before, output, memory, both, entering, forget, new, leaving,
-             row, to_both, to_entering, to_forget, to_new, to_leaving) in _reversed(
-                 sizes, [earlier, *blocks]):  # fmt: skip
+        for size, before, output, memory, gate, row in _reversed(sizes, [earlier, *blocks]):
             arriving = output + _first(carried, size)
-            squashed = memory.tanh()
-            to_memory = tanh_backward(arriving * leaving, squashed).add_(_first(kept, size))
-            # Into each gate, then back through its nonlinearity.
-            torch.mul(to_memory, new, out=to_entering)
-            torch.mul(to_memory, _first(before, size), out=to_forget)
-            torch.mul(to_memory, entering, out=to_new)
-            torch.mul(arriving, squashed, out=to_leaving)
-            sigmoid_backward(to_both, both, grad_input=to_both)
-            tanh_backward(to_new, new, grad_input=to_new)
-            sigmoid_backward(to_leaving, leaving, grad_input=to_leaving)
+            both = (_first(before, size), memory)
+            kept = _written(kept, into_gates(row, gate, both, arriving, _first(kept, size)))
             carried = _written(carried, row @ weight_hh)
-            kept = _written(kept, to_memory.mul_(forget))
         bias = across.sum(1)
         to_inputs, to_weight = _unprojected(across, inputs, context.places, weight_ih)
         return (
@@ -189,6 +177,32 @@ class GRU(Function):
             along.sum(1),
             flat.sum(1),
         )
+
+
+def into_gates(
+    into: Tensor, gates: Tensor, cells: tuple[Tensor, Tensor], hidden: Tensor, cell: Tensor | None
+) -> Tensor:
+    """Fill `into` [..., 4 H], before the nonlinearities of an LSTM's step.
+
+    Returns the gradient of the cell before. `cells` are those before and after the step, `hidden`
+    and `cell` the gradients that reach the state and the cell after it.
+    """
+    before, after = cells
+    width = before.shape[-1]
+    entering, forget, new, leaving = torch.split(gates, width, dim=-1)
+    to_entering, to_forget, to_new, to_leaving = torch.split(into, width, dim=-1)
+    squashed = after.tanh()
+    reached: Tensor = tanh_backward(hidden * leaving, squashed)
+    reached = reached if cell is None else reached.add_(cell)
+    torch.mul(reached, new, out=to_entering)
+    torch.mul(reached, before, out=to_forget)
+    torch.mul(reached, entering, out=to_new)
+    torch.mul(hidden, squashed, out=to_leaving)
+    both = into[..., : 2 * width]
+    sigmoid_backward(both, gates[..., : 2 * width], grad_input=both)
+    tanh_backward(to_new, new, grad_input=to_new)
+    sigmoid_backward(to_leaving, leaving, grad_input=to_leaving)
+    return reached.mul_(forget)
 
 
 def _first(values: Tensor, size: int) -> Tensor:

@@ -62,6 +62,12 @@ def standing(inputs: Inputs) -> Tensor:
     return inputs.places if isinstance(inputs, Lookup) else inputs
 
 
+def trains_here(inputs: Inputs) -> bool:
+    """Whether a gradient is wanted on the CPU, in one precision, as the kernels compute."""
+    mixed = torch.is_autocast_enabled("cpu")
+    return torch.is_grad_enabled() and not standing(inputs).is_cuda and not mixed
+
+
 def moved(inputs: Inputs, steps: Tensor) -> Inputs:
     """The inputs with `steps` in the place of what stood there."""
     return Lookup(inputs.rows, steps) if isinstance(inputs, Lookup) else steps
@@ -98,9 +104,7 @@ class Recurrent(nn.Module):
 
     def has_kernel(self, inputs: Inputs) -> bool:
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
-        mixed = torch.is_autocast_enabled("cpu")  # the kernels compute in one precision
-        wanted = torch.is_grad_enabled() and not standing(inputs).is_cuda and not mixed
-        return wanted and type(self.cell) in KERNELS and not self._has_onednn()
+        return trains_here(inputs) and type(self.cell) in KERNELS and not self._has_onednn()
 
     def _has_onednn(self) -> bool:
         single = self.cell.weight_hh_l0.dtype == torch.float32

@@ -18,7 +18,7 @@ LEVELS = """
     errors vocabulary signals terminal |
     settings sections config configfiles resources recipes runs devices progress journal table hub
     readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
-    dropout losses ranking feeding
+    dropout losses ranking packed feeding
     recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference |
     checkpoint decoding updates | translator |

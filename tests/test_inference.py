@@ -5,7 +5,8 @@ import torch
 from test_model import batch, network
 
 from seqgen.decoding import decode
-from seqgen.inference import Packed, ready, why_not_int8
+from seqgen.inference import ready, why_not_int8
+from seqgen.packed import Packed
 from seqgen.recurrent import CELLS
 from seqgen.sections import DecodeConfig
 from seqgen.vocabulary import EOS
