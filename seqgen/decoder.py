@@ -41,7 +41,7 @@ class Decoder(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.residual = config.residual
         self.recurrent_parts = parts(config.cell)
-        self.feeding, self.readout_width = config.input_feeding, readout
+        self.feeding, self.readout_width, self.width = config.input_feeding, readout, hidden
 
     def start(self, state: State) -> State:
         """The state before the first step, out of that of the layers."""

@@ -1,14 +1,15 @@
 """A model and a search put together: source ids to hypotheses in ids."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from seqgen import search
-from seqgen.attention import Memory
 from seqgen.batching import Batch, mixed
+from seqgen.inference import Ready
 from seqgen.model import Seq2Seq
 from seqgen.recurrent import State
 from seqgen.search import Found, Sampling
@@ -16,20 +17,21 @@ from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
 from seqgen.vocabulary import BOS, EOS, PAD
 
+Network = Seq2Seq | Ready
 Sources = Sequence[Sequence[int]]  # ids of each sentence, EOS not included
 
 
 class Decoding:
     """The model's step over one encoded batch, from which finished sentences leave."""
 
-    def __init__(self, model: Seq2Seq, sources: Sources, pause: Pause = never):
+    def __init__(self, model: Network, sources: Sources, pause: Pause = never):
         """Encode `sources`; `state` is where search starts."""
         self.pause = pause
         source, lengths = padded([[*ids, EOS] for ids in sources])
         self.model = model
-        self.memory: Memory
+        self.memory: Any
         self.state: State
-        self.memory, self.state = model.encode(source.to(device_of(model)), lengths)
+        self.memory, self.state = model.encode(source.to(model.device), lengths)
 
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """The step that search takes."""
@@ -42,7 +44,7 @@ class Decoding:
 
 
 def decode(
-    model: Seq2Seq,
+    model: Network,
     sources: Sources,
     limits: Sequence[int],
     settings: DecodeConfig,
@@ -63,7 +65,7 @@ def decode(
         return [row[: settings.nbest] for row in ranked]
 
 
-def stream(model: Seq2Seq, source: Sequence[int], limit: int) -> Iterator[int]:
+def stream(model: Network, source: Sequence[int], limit: int) -> Iterator[int]:
     """The ids that greedy search finds for one sentence, each as soon as it is known."""
     with torch.inference_mode():
         step = Decoding(model, [source])
@@ -84,13 +86,8 @@ def padded(rows: Sources) -> tuple[Tensor, Tensor]:
     return pad_sequence(tensors, batch_first=True, padding_value=PAD), lengths
 
 
-def device_of(model: Seq2Seq) -> torch.device:
-    """Where the model's weights are."""
-    return next(model.parameters()).device
-
-
 def _sampled(
-    model: Seq2Seq,
+    model: Network,
     sources: Sources,
     limits: Sequence[int],
     settings: DecodeConfig,
@@ -108,7 +105,7 @@ def _sampled(
 
 
 def _covered(
-    model: Seq2Seq, sources: Sources, found: list[list[Found]], beta: float
+    model: Network, sources: Sources, found: list[list[Found]], beta: float
 ) -> list[list[Found]]:
     """Hypotheses ranked anew with the coverage penalty of Wu et al. (2016), equation 14.
 
@@ -120,7 +117,7 @@ def _covered(
         [[*ids, EOS] for ids, row in zip(sources, found, strict=True) for _ in row]
     )
     target, _ = padded([[BOS, *one.ids] for row in found for one in row])
-    batch = Batch(source, lengths, target, 0).to(device_of(model))
+    batch = Batch(source, lengths, target, 0).to(model.device)
     weights = model.forced(batch).weights  # [N, T, S]
     written = (batch.target[:, 1:] != PAD)[..., None]
     covered = (weights * written).sum(1).clamp(1e-9, 1).log()  # [N, S]

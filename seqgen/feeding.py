@@ -6,24 +6,23 @@ they are one product each over all steps, and autograd records nothing of a step
 as the decoder's loop, as tests say.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from seqgen.kernels import into_gates, tanh_backward
-from seqgen.packed import Packed, arranges
+from seqgen.kernels import as_forward, in_fp32, into_gates, tanh_backward
+from seqgen.packed import Packed, Plain, Product, arranges
 
 softmax_backward = torch.ops.aten._softmax_backward_data
 
 
-def product(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
-    """Inputs [rows, I] times `weight` [O, I], which is arranged once for many of them."""
+def product(weight: Tensor) -> Product:
+    """Inputs [B, I] times `weight` [O, I], which is arranged once for many of them."""
     if weight.dtype != torch.float32 or not arranges():
-        return lambda inputs: inputs @ weight.t()
-    return Packed(weight, None, rows)
+        return Plain(weight, None)
+    return Packed(weight, None)
 
 
 class Fed(Function):
@@ -38,6 +37,7 @@ class Fed(Function):
     """
 
     @staticmethod
+    @in_fp32
     def forward(
         context: Any, gates: Tensor, padding: Tensor, kept: Tensor, *others: Tensor
     ) -> tuple[Tensor, ...]:
@@ -50,7 +50,7 @@ class Fed(Function):
         readouts = gates.new_empty(steps, batch, len(weight))
         attention = gates.new_empty(steps, batch, keys.shape[1])
         compared, first = keys.transpose(1, 2), cell
-        through, read = product(recurrent, batch), product(weight, batch)
+        through, read = product(recurrent), product(weight)
         for step in range(steps):
             torch.cat([fed, hidden], dim=1, out=joined[step])
             gate = gates[step].add_(through(joined[step]))
@@ -74,13 +74,14 @@ class Fed(Function):
         return readouts * kept, attention, *ended
 
     @staticmethod
+    @as_forward
     def backward(context: Any, *gradients: Tensor) -> Any:
         (gates, joined, top, cells, readouts, attention, first, recurrent, keys, states, weight,
          kept) = context.saved_tensors  # fmt: skip
         outer, looking = gradients[:2]
-        steps, batch, width = cells.shape
-        through = product(recurrent.t().contiguous(), batch)
-        read = product(weight.t().contiguous(), batch)
+        steps, _, width = cells.shape
+        through = product(recurrent.t().contiguous())
+        read = product(weight.t().contiguous())
         into = torch.empty_like(gates)  # the gradient before each gate's nonlinearity
         written = torch.empty_like(readouts)  # and before a readout's
         below = torch.empty_like(top)

@@ -1,73 +1,214 @@
-"""A model made ready for decoding on a CPU: weights arranged once for many small products.
+"""A model made ready for decoding: the same function, one step in as few calls as it takes.
 
-In training every update changes the weights, and a product arranges them anew each time. A step of
-a search multiplies few rows with all weights of the decoder, so that this takes longer than the
-product itself; MKL keeps what it arranged. Elsewhere, and where there is no MKL, a model is ready
-as it is.
+A step of a search multiplies few rows with all weights of the decoder. On a CPU, MKL arranges a
+weight anew for each product, which takes longer than multiplying, and each small call takes as
+long as a product: weights are arranged once, what depends on the source alone is computed once a
+sentence, and what is added or squashed is so where it stands.
 """
 
-import copy
-import warnings
-from typing import TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seqgen.model import Seq2Seq
-from seqgen.packed import Packed, arranges
-from seqgen.recurrent import Recurrent, Step
+from seqgen.packed import Packed, Plain, Product, Quantized, arranges, quantizes
+from seqgen.recurrent import Recurrent, State
+from seqgen.vocabulary import BOS, PAD
 
-Kind = TypeVar("Kind", bound=nn.Module)
+Making = Callable[[Tensor, Tensor | None], Product]  # of weight [O, I] and bias [O]
 
 
-def ready(model: Seq2Seq, int8: bool = False) -> Seq2Seq:
+def ready(model: Seq2Seq, int8: bool = False) -> "Ready":
     """The same function as `model`, faster step by step, while its weights stay as they are.
 
     With `int8`, nearly the same: the decoder's weights have 8 bits, if `why_not_int8` is empty.
     """
     output = model.decoder.output.weight
+    if output.is_cuda or output.dtype != torch.float32:
+        return Ready(model, Plain, Plain)
+    exact = Packed if arranges() else Plain
     quantized = int8 and not why_not_int8(output.device)
-    there = quantized or arranges()
-    if output.dtype != torch.float32 or output.is_cuda or not there:
-        return model
-    product = _quantized if quantized else Packed
-    twin = _twin(model)
-    decoder = twin.decoder = _twin(model.decoder)
-    decoder.layers = nn.ModuleList(
-        Step(layer, product) for layer in model.decoder.layers if isinstance(layer, Recurrent)
-    )
-    for name in ("readout", "output"):
-        linear = getattr(model.decoder, name)
-        setattr(decoder, name, product(linear.weight, linear.bias))
-    return twin
+    return Ready(model, Quantized if quantized else exact, exact)
 
 
 def why_not_int8(device: torch.device) -> str:
     """What keeps weights on this device from having 8 bits; empty where nothing does."""
     if device.type != "cpu":
         return f"the model is on {device}, and weights of 8 bits are for the CPU"
-    if not hasattr(torch.ao.quantization, "quantize_dynamic"):
-        return f"torch {torch.__version__} has no quantize_dynamic"
+    if not quantizes():
+        return f"torch {torch.__version__} has no products of 8 bits here"
     return ""
 
 
-def _quantized(weight: Tensor, bias: Tensor) -> nn.Module:
-    """A linear layer with weights of 8 bits, whose inputs are scaled as they come."""
-    linear = nn.Linear(weight.shape[1], weight.shape[0])
-    linear.weight, linear.bias = nn.Parameter(weight), nn.Parameter(bias)
-    with warnings.catch_warnings():
-        # That torch will part with this; what then happens is written above.
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=UserWarning)
-        layers = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
-            nn.Sequential(linear), {nn.Linear}, dtype=torch.qint8
+class Source(NamedTuple):
+    """What a step needs of the encoded sources."""
+
+    keys: Tensor  # [B, A, S] if scores are products, else [B, S, A]
+    values: Tensor  # [B, S, X] what each state adds to all that reads the context
+    closed: Tensor  # [B, 1, S] 0 on real ids, -inf on padding
+    ids: Tensor  # [B, S]
+    before: Tensor  # [B, S] the id before each
+
+    def select(self, sentences: Tensor) -> "Source":
+        """The same of these sentences, in this order."""
+        return Source(*(part.index_select(0, sentences) for part in self))
+
+
+class Ready:
+    """A model as searches ask it. Its steps understand what its own `encode` gives alone.
+
+    The state is a tensor [N, H] for each layer and part, and what is fed, [N, R].
+    """
+
+    def __init__(self, model: Seq2Seq, product: Making, exact: Making):
+        self.model, self.device, self.forced = model, model.device, model.forced
+        decoder = self.decoder = model.decoder
+        context = decoder.readout.in_features - decoder.width
+        reading = [layer for layer in decoder.layers if isinstance(layer, Recurrent)]
+        # The first layer does not read the context, those above and the readout end with it.
+        self.steps = [STEPS[layer.cell.mode](layer, context * (number > 0), product)
+                      for number, layer in enumerate(reading)]  # fmt: skip
+        weight = decoder.readout.weight.detach()
+        self.read = product(weight[:, : decoder.width].contiguous(), decoder.readout.bias)
+        self.write = product(decoder.output.weight, decoder.output.bias)
+        above = [step.of_context for step in self.steps[1:]]
+        self.widths = [len(each) for each in above] + [len(weight)]
+        # Of states, in full precision: it is once a sentence.
+        self.value = exact(torch.cat([*above, weight[:, decoder.width :]]), None)
+        key = decoder.attention.key
+        self.key = exact(key.weight, None) if isinstance(key, nn.Linear) else key
+
+    def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
+        """What `step` needs of `source` [B, S], whose lengths [B] are on the CPU."""
+        states, summary = self.model.encoder(source, lengths)
+        state = self.decoder.start(self.model.bridge(summary))
+        parts, fed = (state[:-1], state[-1:]) if self.decoder.feeding else (state, ())
+        layers = [part[layer] for layer in range(len(self.steps)) for part in parts]
+        shape, flat = (*source.shape, -1), states.flatten(0, 1)
+        keys = self.key(flat).view(shape)
+        known = self.decoder.attention.factor is not None
+        closed = states.new_zeros(source.shape).masked_fill_(source == PAD, float("-inf"))
+        kept = Source(
+            keys=keys.transpose(1, 2).contiguous() if known else keys,
+            values=self.value(flat).view(shape),
+            closed=closed[:, None],
+            ids=source,
+            before=functional.pad(source[:, :-1], (1, 0), value=BOS),
         )
-    layer: nn.Module = layers[0]
-    return layer
+        return kept, (*layers, *(part[0] for part in fed))
+
+    def step(self, ids: Tensor, memory: Source, state: State) -> tuple[Tensor, State]:
+        """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
+        decoder = self.decoder
+        below = [functional.embedding(ids, decoder.embedding.weight)]
+        below += state[-1:] if decoder.feeding else ()
+        first, *layers = self.steps
+        ended = first(below, state[: first.parts], None)
+        hidden = ended[0]
+        queries = hidden.view(len(memory.ids), -1, hidden.shape[1])  # [B, N / B, H]
+        weights = self._attention(ids, queries, memory)
+        mixed = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
+        *above, context = torch.split(mixed, self.widths, 1) if layers else (mixed,)
+        for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
+            before = state[number * layer.parts : (number + 1) * layer.parts]
+            after = layer([hidden], before, share)
+            hidden = hidden + after[0] if decoder.residual else after[0]
+            ended = (*ended, *after)
+        readouts = self.read(hidden).add_(context).tanh_()
+        scores = self.write(readouts)
+        # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
+        where = None if scores.is_cuda else scores
+        written = torch.log_softmax(scores, 1, out=where)
+        if decoder.gate is not None:
+            whole = self.model.copying(readouts[:, None], written[:, None], weights, memory.ids)
+            written = whole.squeeze(1)
+        return written, (*ended, readouts) if decoder.feeding else ended
+
+    def _attention(self, ids: Tensor, queries: Tensor, memory: Source) -> Tensor:
+        """Weights [B, N / B, S]."""
+        decoder, closed = self.decoder, memory.closed
+        if decoder.follow is not None:
+            follows = ids.view(len(memory.ids), -1, 1) == memory.before[:, None]
+            closed = closed + follows * decoder.follow(queries)
+        if decoder.attention.factor is None:
+            scores = decoder.attention.scores(queries, memory.keys) + closed
+        else:
+            scores = torch.baddbmm(closed, queries, memory.keys, alpha=decoder.attention.factor)
+        return scores.softmax(-1)
 
 
-def _twin(module: Kind) -> Kind:
-    """A module with the same children, of which some can be replaced."""
-    twin = copy.copy(module)
-    twin._modules = dict(module._modules)
-    return twin
+class _Step:
+    """A recurrent layer that is asked for one step at a time.
+
+    It reads inputs as wide together as those of the layer without the last `context` columns. What
+    these give, `of_context` [G, context] times the context, is added as it is.
+    """
+
+    parts = 1  # of the state
+
+    def __init__(self, layer: Recurrent, context: int, product: Making):
+        weight_ih, self.weight_hh, self.bias_ih, self.bias_hh = (
+            self.ordered(each.detach()) for each in layer.cell.all_weights[0]
+        )
+        read = weight_ih.shape[1] - context
+        self.weight_ih, self.of_context = weight_ih[:, :read], weight_ih[:, read:]
+        self.width = layer.cell.hidden_size
+        self.prepare(product)
+
+    def ordered(self, gates: Tensor) -> Tensor:
+        """Rows of a weight or bias in the order in which a step computes gates."""
+        return gates
+
+    def prepare(self, product: Making) -> None:
+        """Make the products ready."""
+        both = torch.cat([self.weight_ih, self.weight_hh], dim=1)
+        self.both = product(both, self.bias_ih + self.bias_hh)
+
+    def gates(self, inputs: list[Tensor], hidden: Tensor, share: Tensor | None) -> Tensor:
+        """What comes before the nonlinearities, [N, G]."""
+        found = self.both(torch.cat([*inputs, hidden], dim=1))
+        return found if share is None else found.add_(share)
+
+    def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
+        """The state [N, H] after one step, whose first part is the output."""
+        return (self.gates(inputs, state[0], share).tanh_(),)
+
+
+class _LSTM(_Step):
+    parts = 2
+
+    def ordered(self, gates: Tensor) -> Tensor:
+        entering, forget, new, leaving = gates.chunk(4)
+        return torch.cat([entering, forget, leaving, new])  # the sigmoids beside each other
+
+    def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
+        hidden, cell = state
+        found = self.gates(inputs, hidden, share)
+        squashed, new = torch.split(found, [3 * self.width, self.width], 1)
+        entering, forget, leaving = squashed.sigmoid_().chunk(3, 1)
+        cell = torch.mul(forget, cell).addcmul_(entering, new.tanh_())
+        return torch.tanh(cell).mul_(leaving), cell
+
+
+class _GRU(_Step):
+    def prepare(self, product: Making) -> None:
+        # The reset gate stands between the two products.
+        self.given = product(self.weight_ih.contiguous(), self.bias_ih)
+        self.recurrent = product(self.weight_hh, self.bias_hh)
+
+    def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
+        (hidden,) = state
+        given = self.given(torch.cat(inputs, dim=1) if len(inputs) > 1 else inputs[0])
+        given = given if share is None else given.add_(share)
+        parts = [2 * self.width, self.width]
+        gates, new = torch.split(given, parts, 1)
+        of_gates, of_new = torch.split(self.recurrent(hidden), parts, 1)
+        reset, update = gates.add_(of_gates).sigmoid_().chunk(2, 1)
+        new = torch.addcmul(new, reset, of_new).tanh_()
+        return (torch.lerp(new, hidden, update),)
+
+
+STEPS = {"LSTM": _LSTM, "GRU": _GRU, "RNN_TANH": _Step}

@@ -12,14 +12,29 @@ step, and N is their sum. No work is spent on padding. With `places` [R, N], the
 multiplied once.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.amp import custom_bwd, custom_fwd
 from torch.autograd import Function
 
 sigmoid_backward, tanh_backward = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def in_fp32(forward: Method) -> Method:
+    """A function's forward pass, on what autocast may have given it, without autocast."""
+    found: Method = custom_fwd(forward, device_type="cpu", cast_inputs=torch.float32)
+    return found
+
+
+def as_forward(backward: Method) -> Method:
+    """Its backward pass in the same arithmetic."""
+    found: Method = custom_bwd(backward, device_type="cpu")
+    return found
 
 
 class LSTM(Function):
@@ -30,6 +45,7 @@ class LSTM(Function):
     """
 
     @staticmethod
+    @in_fp32
     def forward(
         context: Any,
         sizes: list[int],
@@ -74,6 +90,7 @@ class LSTM(Function):
         return states, ended
 
     @staticmethod
+    @as_forward
     def backward(context: Any, *gradients: Tensor) -> Any:
         inputs, hidden, cell, states, cells, gates, weight_ih, weight_hh = context.saved_tensors
         sizes = context.sizes
@@ -110,6 +127,7 @@ class GRU(Function):
     """
 
     @staticmethod
+    @in_fp32
     def forward(
         context: Any,
         sizes: list[int],
@@ -144,6 +162,7 @@ class GRU(Function):
         return states
 
     @staticmethod
+    @as_forward
     def backward(context: Any, *gradients: Tensor) -> Any:
         inputs, state, states, gates, new, weight_ih, weight_hh = context.saved_tensors
         sizes, hidden = context.sizes, state.shape[-1]

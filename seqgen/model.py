@@ -37,6 +37,11 @@ class Seq2Seq(nn.Module):
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.label_smoothing = 0.0
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
     def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
         """Negative log-likelihood of the batch's targets, summed over tokens, in nats."""
         memory, state = self.encode(batch.source, batch.source_lengths)
@@ -61,12 +66,12 @@ class Seq2Seq(nn.Module):
         """What `wanted` [tokens] costs to write; with `smoothing`, any id on average as well."""
         output = self.decoder.output
         mixed = torch.is_autocast_enabled(readouts.device.type)
-        if readouts.is_cuda or mixed or not torch.is_grad_enabled():
+        if readouts.is_cuda or not torch.is_grad_enabled():
             logs = output(readouts).log_softmax(-1)
             nats = -logs.gather(1, wanted[:, None]).squeeze(1)
             return nats, -logs.mean(1) if smoothing else nats
         found: tuple[Tensor, Tensor] = CrossEntropy.apply(  # type: ignore[no-untyped-call]
-            readouts, output.weight, output.bias, wanted, smoothing
+            readouts, output.weight, output.bias, wanted, smoothing, mixed
         )
         return found
 
@@ -127,6 +132,10 @@ class Seq2Seq(nn.Module):
         written: Tensor = self.decoder.output(readouts).log_softmax(-1)
         if self.decoder.gate is None:
             return written
+        return self.copying(readouts, written, weights, ids)
+
+    def copying(self, readouts: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
+        """Log-probabilities [N, T, V] of ids that are written, with `written` (logs), or copied."""
         weights = weights.reshape(*readouts.shape[:2], weights.shape[-1]).to(written)  # [N, T, S]
         ids = ids.repeat_interleave(len(readouts) // max(len(ids), 1), dim=0)  # [N, S]
         places = ids[:, None].expand_as(weights)

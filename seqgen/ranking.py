@@ -13,49 +13,59 @@ CHUNK, ROWS = 64, 8  # with fewer rows, the more calls take longer than what the
 
 def likeliest(scores: Tensor) -> Tensor:
     """Where the largest of each row [N, V] is: [N]."""
-    if not _has_chunks(scores, 1):
-        return scores.argmax(1)
-    found, places = _candidates(scores, 1)
-    return places.gather(1, found.argmax(1, keepdim=True)).squeeze(1)
-
-
-def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` largest of each row [N, V] and where they are."""
-    more = min(count + 1, scores.shape[1])
-    if _has_chunks(scores, more):
-        found, places = _candidates(scores, more)
-        values, order = found.topk(more)
-        places = places.gather(1, order)
-    else:
-        values, places = scores.topk(more)
-    # topk leaves open which of several equals it takes. That matters where the first one left out
-    # is as large as the last one taken; such rows are rare enough to be sorted.
-    if more > count:
-        tied = (values[:, count - 1] == values[:, count]) & (values[:, count] > NEVER)
-        if tied.any():
-            rows = scores[tied].sort(dim=1, descending=True, stable=True).indices
-            places[tied] = rows[:, :more]
-    places = places[:, :count].sort(dim=1).values
-    values, order = scores.gather(1, places).sort(dim=1, descending=True, stable=True)
-    return values, places.gather(1, order)
-
-
-def _has_chunks(scores: Tensor, count: int) -> bool:
-    rows, width = scores.shape
-    return not scores.is_cuda and rows >= ROWS and width >= 4 * CHUNK * max(4, count)
-
-
-def _candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Scores [N, C] among which are the `count` largest of each row, and their places.
-
-    Those of the `count` chunks with the largest maxima: whatever is in another chunk has as many
-    above it. What the chunks leave of a row is among them as well.
-    """
     width = scores.shape[1] // CHUNK * CHUNK
-    chunks = scores[:, :width].view(len(scores), width // CHUNK, CHUNK)
-    peaks = chunks.amax(2)
-    best = peaks.argmax(1, keepdim=True) if count == 1 else peaks.topk(count).indices
-    inside = (best[:, :, None] * CHUNK + torch.arange(CHUNK)).flatten(1)
+    if scores.is_cuda or len(scores) < ROWS or width < 8 * CHUNK:
+        return scores.argmax(1)
+    peaks = scores[:, :width].view(len(scores), -1, CHUNK).amax(2)
+    inside = peaks.argmax(1, keepdim=True) * CHUNK + torch.arange(CHUNK)
     rest = torch.arange(width, scores.shape[1]).expand(len(scores), -1)
     places = torch.cat([inside, rest], dim=1)
-    return scores.gather(1, places), places
+    return places.gather(1, scores.gather(1, places).argmax(1, keepdim=True)).squeeze(1)
+
+
+def largest(scores: Tensor, offsets: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The `count` largest of the W rows of each of B groups, of which each row has an offset.
+
+    `scores` [B, W, V] and `offsets` [B, W], added to them. Returns the sums [B, count] from the
+    largest down, the row and the place in the row of each. Where sums are equal, the lower row
+    comes first, then the lower place; -inf, of which any may come back, has no order.
+    """
+    groups, rows, width = scores.shape
+    more = min(count + 1, rows * width)
+    if not scores.is_cuda and groups * rows >= ROWS and rows * width >= 4 * CHUNK * more:
+        values, row, place = _in_chunks(scores, offsets, more)
+    else:
+        values, found = (scores + offsets[:, :, None]).flatten(1).topk(more)
+        row, place = found // width, found % width
+    # topk leaves open in which order equals come and which of them it takes. Groups where that
+    # matters are rare enough to be sorted.
+    tied = ((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > NEVER)).any(1)
+    if tied.any():
+        sums = (scores[tied] + offsets[tied][:, :, None]).flatten(1)
+        found = sums.sort(dim=1, descending=True, stable=True).indices[:, :more]
+        row[tied], place[tied] = found // width, found % width
+        values[tied] = sums.gather(1, found)
+    return values[:, :count], row[:, :count], place[:, :count]
+
+
+def _in_chunks(scores: Tensor, offsets: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """As `largest` of all, in any order among equals.
+
+    The `count` largest sums are in the `count` chunks with the largest: whatever is in another
+    chunk has as many above it.
+    """
+    groups, _, width = scores.shape
+    whole = width // CHUNK
+    peaks = scores[:, :, : whole * CHUNK].view(*offsets.shape, whole, CHUNK).amax(3)
+    if width % CHUNK:  # what is left of a row is a chunk as well
+        peaks = torch.cat([peaks, scores[:, :, whole * CHUNK :].amax(2, keepdim=True)], dim=2)
+    chunks = peaks.shape[2]
+    best = (peaks + offsets[:, :, None]).flatten(1).topk(count).indices  # [B, count]
+    row, start = best // chunks, best % chunks * CHUNK
+    inside = start[:, :, None] + torch.arange(CHUNK)  # [B, count, CHUNK]
+    group = torch.arange(groups)[:, None, None]
+    sums = scores[group, row[:, :, None], inside.clamp(max=width - 1)]
+    sums = (sums + offsets.gather(1, row)[:, :, None]).masked_fill_(inside >= width, NEVER)
+    values, order = sums.flatten(1).topk(count)
+    chunk = order // CHUNK
+    return values, row.gather(1, chunk), start.gather(1, chunk) + order % CHUNK

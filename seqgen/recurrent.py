@@ -40,7 +40,6 @@ class Lookup(NamedTuple):
 
 
 Inputs = Tensor | Lookup  # [B, T, I]
-Product = Callable[[Tensor, Tensor], nn.Module]  # weight [O, I], bias [O] -> [N, I] to [N, O]
 
 
 def embedded(table: nn.Embedding, dropout: Dropout, ids: Tensor) -> Inputs:
@@ -63,9 +62,8 @@ def standing(inputs: Inputs) -> Tensor:
 
 
 def trains_here(inputs: Inputs) -> bool:
-    """Whether a gradient is wanted on the CPU, in one precision, as the kernels compute."""
-    mixed = torch.is_autocast_enabled("cpu")
-    return torch.is_grad_enabled() and not standing(inputs).is_cuda and not mixed
+    """Whether a gradient is wanted on the CPU, where the kernels are."""
+    return torch.is_grad_enabled() and not standing(inputs).is_cuda
 
 
 def moved(inputs: Inputs, steps: Tensor) -> Inputs:
@@ -75,7 +73,7 @@ def moved(inputs: Inputs, steps: Tensor) -> Inputs:
 
 def select(state: State, rows: Tensor) -> State:
     """The state of `rows` in that order: beams reorder, finished rows leave."""
-    return tuple(part.index_select(1, rows) for part in state)
+    return tuple(part.index_select(-2, rows) for part in state)
 
 
 def parts(cell: str) -> int:
@@ -143,51 +141,6 @@ def _unmixed(inputs: Tensor) -> AbstractContextManager[object]:
     Gradients of a mean over many tokens are too small for that; cuDNN's fp32 is TF32.
     """
     return torch.autocast("cuda", enabled=False) if inputs.is_cuda else nullcontext()
-
-
-class Step(nn.Module):
-    """A recurrent layer that is asked for one step at a time."""
-
-    def __init__(self, layer: Recurrent, product: Product):
-        super().__init__()
-        self.layer = layer
-        cell = type(layer.cell)
-        weight_ih, weight_hh, bias_ih, bias_hh = layer.cell.all_weights[0]
-        steps: dict[type[nn.RNNBase], Callable[..., State]] = {
-            nn.LSTM: self._lstm,
-            nn.GRU: self._gru,
-            nn.RNN: self._rnn,
-        }
-        self.step = steps[cell]
-        if cell is nn.GRU:  # its reset gate stands between the two products
-            self.inputs, self.recurrent = product(weight_ih, bias_ih), product(weight_hh, bias_hh)
-        else:
-            both = torch.cat([weight_ih, weight_hh], dim=1)
-            self.both = product(both, bias_ih + bias_hh)
-
-    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Outputs [N, T, H] and the state [1, N, H] after the last step, as of `Recurrent`."""
-        if inputs.shape[1] != 1:
-            found: tuple[Tensor, State] = self.layer(inputs, state)
-            return found
-        after = self.step(inputs.squeeze(1), *(part.squeeze(0) for part in state))
-        return after[0][:, None], tuple(part[None] for part in after)
-
-    def _lstm(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> State:
-        gates = self.both(torch.cat([inputs, hidden], dim=1))
-        entering, forget, new, leaving = gates.chunk(4, dim=1)
-        cell = torch.addcmul(forget.sigmoid() * cell, entering.sigmoid(), new.tanh())
-        return leaving.sigmoid() * cell.tanh(), cell
-
-    def _gru(self, inputs: Tensor, hidden: Tensor) -> State:
-        given, recurrent = self.inputs(inputs), self.recurrent(hidden)
-        width = 2 * hidden.shape[1]
-        reset, update = (given[:, :width] + recurrent[:, :width]).sigmoid_().chunk(2, dim=1)
-        new = torch.addcmul(given[:, width:], reset, recurrent[:, width:]).tanh_()
-        return (torch.lerp(new, hidden, update),)
-
-    def _rnn(self, inputs: Tensor, hidden: Tensor) -> State:
-        return (torch.tanh(self.both(torch.cat([inputs, hidden], dim=1))),)
 
 
 def run_together(

@@ -61,7 +61,9 @@ def greedy(
 def stream(step: Step, state: State, limit: int) -> Iterator[int]:
     """The ids of `greedy` for one sentence, each as soon as it is known."""
     for move in _walk(step, state, [limit], _likeliest):
-        yield from (written for written in move.ids.tolist() if written != PAD)
+        if not move.totals.item() > NEVER:
+            return
+        yield int(move.ids)
 
 
 def sample(
@@ -159,7 +161,8 @@ def drawn(log_probs: Tensor, noise: Tensor, settings: Sampling) -> Tensor:
     """The place in each row [N, V] that noise [N], uniform in [0, 1), picks."""
     places = None
     if 0 < settings.top_k < log_probs.shape[1]:
-        log_probs, places = largest(log_probs, settings.top_k)
+        none = log_probs.new_zeros(len(log_probs), 1)
+        log_probs, _, places = largest(log_probs[:, None], none, settings.top_k)
     elif settings.top_p < 1:
         log_probs, places = log_probs.sort(dim=1, descending=True, stable=True)
     # The largest is subtracted first, so that a temperature near 0 cannot overflow.
@@ -181,9 +184,9 @@ class _Move(NamedTuple):
     """What one step wrote to the sentences that were still being written."""
 
     sentences: Tensor  # [N] on the CPU
-    ids: Tensor  # [N] on the CPU; PAD where no id had a probability above 0
-    scores: Tensor  # [N] log-probabilities of the ids
-    totals: Tensor  # [N] sums of the scores so far
+    ids: Tensor  # [N] on the CPU
+    scores: Tensor  # [N, 1] log-probabilities of the ids
+    totals: Tensor  # [N, 1] sums of the scores so far; -inf or NaN where no id was possible
 
 
 # Log-probabilities [N, V - EOS] from EOS on, sentences [N], position -> places in them [N].
@@ -198,25 +201,28 @@ def _walk(
     device = _device(state)
     sentences = torch.arange(len(allowed))
     ids = torch.full((len(allowed),), BOS, device=device)
-    totals = torch.zeros(len(allowed), device=device)
-    position = 0
+    totals = torch.zeros(len(allowed), 1, device=device)
+    soonest, position = _least(allowed), 0
     while len(sentences):
         log_probs, state = step(ids, state)  # [N, V]
         ids = choose(log_probs[:, EOS:], sentences, position) + EOS
-        scores = log_probs.gather(1, ids[:, None]).squeeze(1)
+        scores = log_probs.gather(1, ids[:, None])
         totals = totals + scores
-        ids = ids.masked_fill(~(totals > NEVER), PAD)
         written = ids.cpu()  # the one wait of a step
         yield _Move(sentences, written, scores, totals)
         position += 1
-        going = (written != EOS) & (written != PAD) & (allowed > position)
-        if not going.all():
-            stay = going.nonzero().squeeze(1)
+        if position >= soonest or EOS in written.tolist():
+            stay = ((written != EOS) & (allowed > position)).nonzero().squeeze(1)
             sentences, allowed = sentences[stay], allowed[stay]
+            soonest = _least(allowed)
             stay = stay.to(device)
             ids, totals, state = ids[stay], totals[stay], select(state, stay)
             if narrow and len(stay):
                 narrow(stay)
+
+
+def _least(limits: Tensor) -> int:
+    return min(limits.tolist(), default=0)
 
 
 def _likeliest(log_probs: Tensor, sentences: Tensor, position: int) -> Tensor:
@@ -224,15 +230,16 @@ def _likeliest(log_probs: Tensor, sentences: Tensor, position: int) -> Tensor:
 
 
 def _collected(walk: Iterator[_Move], count: int) -> list[list[Found]]:
-    """The moves, sentence by sentence."""
+    """The moves, sentence by sentence, up to where no id was possible."""
     moves = list(walk)
     if not moves:
         return []
-    sentences, *columns = (torch.cat(part).cpu() for part in zip(*moves, strict=True))
-    real = columns[0] != PAD
-    order = sentences[real].argsort(stable=True)
-    ends = sentences[real].bincount(minlength=count).cumsum(0).tolist()
-    ids, scores, totals = (column[real][order].tolist() for column in columns)
+    columns = [torch.cat(part).flatten().cpu() for part in zip(*moves, strict=True)]
+    real = columns[3] > NEVER
+    sentences, *columns = (column[real] for column in columns)
+    order = sentences.argsort(stable=True)
+    ends = sentences.bincount(minlength=count).cumsum(0).tolist()
+    ids, scores, totals = (column[order].tolist() for column in columns)
     found, start = [], 0
     for end in ends:
         one = Found([], [], 0.0, 0.0, True)
@@ -284,16 +291,14 @@ def _start(limits: Tensor, size: int, nbest: int) -> _Beams:
 def _extended(beams: _Beams, log_probs: Tensor, size: int) -> _Column:
     """The best continuations of each sentence, as many as it has places free."""
     count, width = beams.ids.shape
-    scores, ids = largest(log_probs[:, EOS:], min(size, log_probs.shape[1] - EOS))  # [N, C]
-    each = ids.shape[1]
-    totals = (beams.totals[:, :, None] + scores.view(count, width, each)).flatten(1)  # [B, W C]
-    totals, order = totals.sort(dim=1, descending=True, stable=True)
-    totals, order = totals[:, :size], order[:, :size]
+    log_probs = log_probs.view(count, width, -1)
+    totals, parents, ids = largest(log_probs[:, :, EOS:], beams.totals, size)
+    ids = ids + EOS
     taken = torch.arange(totals.shape[1], device=totals.device) >= beams.free
     return _Column(
-        ids=ids.view(count, -1).gather(1, order) + EOS,
-        parents=order // each,
-        scores=scores.view(count, -1).gather(1, order),
+        ids=ids,
+        parents=parents,
+        scores=log_probs[torch.arange(count, device=ids.device)[:, None], parents, ids],
         totals=totals.masked_fill(taken, NEVER),
     )
 

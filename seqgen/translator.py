@@ -14,10 +14,10 @@ import torch
 from seqgen import checkpoint, decoding, tokenizer
 from seqgen.batching import Batch
 from seqgen.config import Config
-from seqgen.decoding import device_of, padded
+from seqgen.decoding import padded
 from seqgen.devices import pick_device
 from seqgen.errors import DataError
-from seqgen.inference import ready, why_not_int8
+from seqgen.inference import Ready, ready, why_not_int8
 from seqgen.model import Seq2Seq, unfilled
 from seqgen.search import Found
 from seqgen.sections import DecodeConfig
@@ -59,7 +59,7 @@ class Translator:
         self.config = config
         self.tokenizers = tokenizers
         self.model = model
-        self._arranged: tuple[object, Seq2Seq] | None = None
+        self._arranged: tuple[object, Ready] | None = None
         self.folder = folder
 
     @classmethod
@@ -86,7 +86,7 @@ class Translator:
         """A few source texts of the data the model was validated on."""
         return tuple(str(text) for text in json.loads(self.config.facts.examples))
 
-    def _ready(self, int8: bool) -> Seq2Seq:
+    def _ready(self, int8: bool) -> Ready:
         """The model as search asks it: made ready again where its weights are others by now."""
         marks = int8, [(weight.data_ptr(), weight._version) for weight in self.model.parameters()]
         if self._arranged is None or self._arranged[0] != marks:
@@ -95,7 +95,7 @@ class Translator:
 
     def why_not_int8(self) -> str:
         """Why `int8` among the search settings changes nothing here; empty where it does."""
-        return why_not_int8(device_of(self.model))
+        return why_not_int8(self.model.device)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the model folder, as `from_pretrained` and the Hub take it.
@@ -289,7 +289,7 @@ class Translator:
         source, lengths = padded([[*row, EOS] for row in encoded])
         rows = [[BOS, *row, EOS] for row in answers]
         tokens = sum(len(row) - 1 for row in rows)
-        return Batch(source, lengths, padded(rows)[0], tokens).to(device_of(self.model))
+        return Batch(source, lengths, padded(rows)[0], tokens).to(self.model.device)
 
 
 def _checked(texts: Iterable[str]) -> list[str]:

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from test_model import batch, network
+from test_model import EVERY, batch, network
 
 from seqgen.decoding import decode
 from seqgen.inference import ready, why_not_int8
-from seqgen.packed import Packed
-from seqgen.recurrent import CELLS
+from seqgen.packed import Packed, Plain, Quantized
+from seqgen.recurrent import select
 from seqgen.sections import DecodeConfig
 from seqgen.vocabulary import EOS
 
@@ -16,39 +16,69 @@ needs_mkl = pytest.mark.skipif(
 )
 
 
-@needs_mkl
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize(
-    "extra", [{"attention": "additive"}, {}, {"input_feeding": True, "copy": True}]
+    ("cell", "attention", "layers", "extra"),
+    [
+        *EVERY,
+        ("lstm", "general", 3, {"residual": False, "follow": True, "lexical": True}),
+        ("gru", "additive", 1, {"input_feeding": True, "copy": True}),
+        (
+            "lstm",
+            "scaled_dot",
+            3,
+            {"input_feeding": True, "tie": "target", "hidden": 8, "embedding": 8},
+        ),
+    ],
 )
-def test_a_ready_model_is_the_model(cell, layers, extra):
-    model, given = network(cell, layers=layers, **extra).float(), batch()
+def test_a_ready_model_is_the_model(cell, attention, layers, extra, precision):
+    # In double precision rounding hides no mistake; in single, weights are arranged.
+    model = network(cell, attention, layers, **extra).to(getattr(torch, precision))
+    given = batch()
     fast = ready(model)
-    assert isinstance(fast.decoder.output, Packed)
-    assert not isinstance(model.decoder.output, Packed), "the model itself stays as it is"
     with torch.inference_mode():
-        memory, state = model.encode(given.source, given.source_lengths)
-        of_model = of_fast = state
-        for ids in given.target.T:
+        memory, of_model = model.encode(given.source, given.source_lengths)
+        prepared, of_fast = fast.encode(given.source, given.source_lengths)
+        # From the second step on each sentence has two rows, as in a beam; then one leaves.
+        rows, stay = torch.arange(3).repeat_interleave(2), torch.tensor([0, 2])
+        for position, ids in enumerate(given.target.T):
+            ids = ids if position < 1 else ids[rows] if position < 3 else ids[stay]
             log_probs, of_model = model.step(ids, memory, of_model)
-            found, of_fast = fast.step(ids, memory, of_fast)
+            found, of_fast = fast.step(ids, prepared, of_fast)
             torch.testing.assert_close(found, log_probs)
-            torch.testing.assert_close(of_fast, of_model)
+            if position == 0:
+                of_model, of_fast = select(of_model, rows), select(of_fast, rows)
+            if position == 2:
+                memory, prepared = memory.select(stay), prepared.select(stay)
+                of_model, of_fast = (select(each, 2 * stay) for each in (of_model, of_fast))
         torch.testing.assert_close(fast.forced(given), model.forced(given))
 
 
-@needs_mkl
+def test_weights_are_arranged_where_mkl_is(monkeypatch):
+    model = network().float()
+    assert isinstance(ready(network()).write, Plain), "MKL arranges single precision alone"
+    if hasattr(torch.ops.mkl, "_mkl_linear"):
+        assert isinstance(ready(model).write, Packed)
+    monkeypatch.setattr("seqgen.inference.arranges", lambda: False)
+    assert isinstance(ready(model).write, Plain)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Plain, Quantized, pytest.param(Packed, marks=needs_mkl)],
+    ids=lambda each: each.__name__,
+)
 @pytest.mark.parametrize("rows", [1, 2, 17, 64, 200])
-def test_packed_weights_multiply_any_number_of_rows(rows):
+def test_products_of_any_number_of_rows(kind, rows):
     torch.manual_seed(rows)
     weight, bias, inputs = torch.randn(53, 37), torch.randn(53), torch.randn(rows, 37)
-    torch.testing.assert_close(Packed(weight, bias)(inputs), inputs @ weight.T + bias)
-    torch.testing.assert_close(Packed(weight, bias)(inputs[:, None]),
-                               (inputs @ weight.T + bias)[:, None])  # fmt: skip
+    weight[5] = 0  # what has no scale
+    # Numbers of 8 bits: half a step of the weights and one of the inputs, of 37 products each.
+    near = {"atol": 1.0, "rtol": 0} if kind is Quantized else {}
+    exact = inputs @ weight.T + bias
+    torch.testing.assert_close(kind(weight, bias)(inputs), exact, **near)
 
 
-@needs_mkl
 @pytest.mark.parametrize("beam", [1, 3])
 @pytest.mark.parametrize("feeding", [False, True])
 def test_a_ready_model_finds_what_the_model_finds(beam, feeding):
@@ -61,18 +91,14 @@ def test_a_ready_model_finds_what_the_model_finds(beam, feeding):
     assert all(min(row) >= EOS for row in ids[0])
 
 
-def test_what_cannot_be_made_ready_is_ready_as_it_is():
-    model = network()  # in double precision
-    assert ready(model) is model
-
-
 def test_weights_of_8_bits_stay_at_32_where_torch_cannot_do_it(monkeypatch):
     model = network().float()
     assert why_not_int8(torch.device("cpu")) == ""
     assert "on cuda" in why_not_int8(torch.device("cuda"))
-    assert not isinstance(ready(model, int8=True).decoder.output, Packed)
-    monkeypatch.delattr(torch.ao.quantization, "quantize_dynamic")
-    assert why_not_int8(torch.device("cpu")) == f"torch {torch.__version__} has no quantize_dynamic"
+    assert isinstance(ready(model, int8=True).write, Quantized)
+    monkeypatch.setattr("seqgen.inference.quantizes", lambda: False)
+    reason = f"torch {torch.__version__} has no products of 8 bits here"
+    assert why_not_int8(torch.device("cpu")) == reason
     with torch.inference_mode():
         found = [
             decode(ready(model, int8), [[4, 5]], [9], DecodeConfig()) for int8 in (True, False)

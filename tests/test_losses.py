@@ -20,7 +20,7 @@ def test_the_loss_and_its_gradients_are_those_of_torch(smoothing, rows, monkeypa
     readouts, weight, bias = leaves
     wanted = torch.tensor([3, 0, 10, 3, 7, 1, 3])  # one id several times
     each = torch.randn(N, dtype=torch.double)  # tokens need not weigh the same
-    nats, spread = CrossEntropy.apply(readouts, weight, bias, wanted, bool(smoothing))
+    nats, spread = CrossEntropy.apply(readouts, weight, bias, wanted, bool(smoothing), False)
     found = (1 - smoothing) * nats + smoothing * spread
     expected = functional.cross_entropy(
         functional.linear(readouts, weight, bias), wanted,
@@ -36,7 +36,9 @@ def test_the_loss_and_its_gradients_are_those_of_torch(smoothing, rows, monkeypa
 def test_scores_may_be_far_apart():
     readouts = torch.tensor([[1.0], [-1.0]], requires_grad=True)
     weight = torch.tensor([[2000.0], [0.0]], requires_grad=True)
-    nats, _ = CrossEntropy.apply(readouts, weight, torch.zeros(2), torch.tensor([0, 0]), False)
+    nats, _ = CrossEntropy.apply(
+        readouts, weight, torch.zeros(2), torch.tensor([0, 0]), False, False
+    )
     assert nats.tolist() == [0.0, 2000.0]
     (gradient,) = torch.autograd.grad(nats.sum(), readouts)
     assert gradient.flatten().tolist() == [0.0, -2000.0]

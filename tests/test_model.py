@@ -5,6 +5,7 @@ import itertools
 import numpy
 import pytest
 import torch
+from torch.nn import functional
 
 from seqgen.batching import Batch
 from seqgen.decoder import Decoder
@@ -167,15 +168,21 @@ def test_copying_is_its_formula():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("copy", [True, False])
-def test_bf16_on_the_cpu_gives_nearly_the_same_loss_and_a_gradient(cell, copy):
-    model, given = network(cell, copy=copy).float().train(), batch()
-    exact = float(model(given).detach())
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = model(given)
-        loss.backward()
-    assert float(loss.detach()) == pytest.approx(exact, rel=0.02)
-    assert all(weight.grad is not None for weight in model.parameters())
+@pytest.mark.parametrize("extra", [{"copy": True}, {"input_feeding": True}, {}])
+def test_bf16_on_the_cpu_gives_nearly_the_same_loss_and_gradient(cell, extra):
+    model, given = network(cell, **extra).float().train(), batch()
+    model.label_smoothing = 0.1
+    losses, gradients = [], []
+    for mixed in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            loss = model(given)
+            losses.append(float(loss.detach()))
+            found = torch.autograd.grad(loss, list(model.parameters()))
+        gradients.append([each.flatten() for each in found])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    assert losses[1] != losses[0], "something was rounded to 8 bits"
+    for exact, mixed in zip(*gradients, strict=True):
+        assert float(functional.cosine_similarity(exact, mixed, dim=0)) > 0.99
 
 
 @pytest.mark.parametrize("attention", ATTENTIONS)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from gpuparts.cases import TARGET_LENGTHS, batch, difference, gradients, part, sources
 from seqgen import search
 from seqgen.batching import Batch
-from seqgen.decoding import Decoding, decode, device_of
+from seqgen.decoding import Decoding, decode
 from seqgen.errors import ConfigError
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
@@ -27,7 +27,7 @@ DIFFERENT = math.inf  # ids that are not the same
 
 def step_by_step(model: Seq2Seq) -> float:
     """Step by step, the log-probabilities are those of the whole sequence."""
-    given = batch().to(device_of(model))
+    given = batch().to(model.device)
     whole = model.forced(given).log_probs
     memory, state = model.encode(given.source, given.source_lengths)
     pieces = []
@@ -39,7 +39,7 @@ def step_by_step(model: Seq2Seq) -> float:
 
 def neighbours(model: Seq2Seq) -> float:
     """A sentence alone has the log-probabilities that it has among others."""
-    device, given = device_of(model), batch()
+    device, given = model.device, batch()
     together = model.forced(given.to(device)).log_probs
     worst = 0.0
     for row, size in enumerate(TARGET_LENGTHS):
@@ -118,7 +118,7 @@ def hypotheses(model: Seq2Seq) -> float:
 
 def free_running(model: Seq2Seq) -> float:
     """With ratio 0, as many passes as steps feed the model what it writes itself."""
-    given = batch().to(device_of(model))
+    given = batch().to(model.device)
     steps = given.target.shape[1] - 1
     memory, state = model.encode(given.source, given.source_lengths)
     ids, nats = given.target[:, 0], 0.0
@@ -131,7 +131,7 @@ def free_running(model: Seq2Seq) -> float:
 
 def sequential(model: Seq2Seq) -> float:
     """With the same coins, as many passes as steps equal the loop, drawn feedback as well."""
-    given, found = batch().to(device_of(model)), []
+    given, found = batch().to(model.device), []
     steps = given.target.shape[1] - 1
     for passes in (0, steps, steps + 3):
         for feedback in ("argmax", "sample"):
@@ -155,7 +155,7 @@ def equalities() -> dict[str, Callable[[Seq2Seq], float]]:
 def _learned(model: Seq2Seq, given: Batch) -> list[Tensor]:
     """The loss of training, and the gradient."""
     model.train().zero_grad()
-    loss = model(given.to(device_of(model)))
+    loss = model(given.to(model.device))
     loss.backward()
     model.eval()
     return [loss, *(each.clone() for each in gradients(model))]
