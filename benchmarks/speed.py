@@ -32,6 +32,7 @@ import torch
 from pages import page
 
 from seqgen import __version__
+from seqgen.devices import multiplies_bf16
 
 HERE = Path(__file__).resolve().parent
 RESULTS, TABLE = HERE / "results" / "speed.json", HERE / "README.md"
@@ -142,7 +143,7 @@ def machine() -> Record:
         "threads": THREADS,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "bf16": torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+        "bf16": multiplies_bf16(),
     }
 
 

@@ -58,14 +58,18 @@ def device_line(device: torch.device, settings: TrainConfig) -> str:
     return line
 
 
-def precision(settings: TrainConfig) -> str:
-    """The arithmetic that training uses: bf16 where a GPU has it, unless a setting forbids."""
+def precision(settings: TrainConfig, cell: str) -> str:
+    """The arithmetic that training uses: bf16 where it is faster, unless a setting forbids."""
     if settings.precision != "auto":
         return settings.precision
-    return (
-        "bf16"
-        if torch.cuda.is_available()
-        and torch.cuda.is_bf16_supported()
-        and (not settings.device.startswith("cpu"))
-        else "fp32"
-    )
+    if torch.cuda.is_available() and not settings.device.startswith("cpu"):
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+    # Kernels of other cells compute in fp32; oneDNN's LSTM is as fast as the processor's bf16.
+    return "bf16" if cell == "lstm" and multiplies_bf16() else "fp32"
+
+
+def multiplies_bf16() -> bool:
+    """Whether this processor has products of bf16."""
+    known = getattr(torch.cpu, "get_capabilities", None)  # an older torch cannot tell
+    found = known() if known else {}
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

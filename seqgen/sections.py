@@ -209,7 +209,7 @@ class TrainConfig(Section):
     seed: int = setting(1, "seed of everything random", minimum=0, maximum=2**31)
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = setting(
-        "auto", "arithmetic of training; auto: bf16 where a GPU has it"
+        "auto", "arithmetic of training; auto: bf16 where a GPU or, for LSTM, the CPU has it"
     )
     threads: int = setting(0, "CPU threads; 0: as torch finds", minimum=0)
     save_every: int = setting(

@@ -206,7 +206,8 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         lines.append("slower      input feeding takes target steps one by one")
     if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
         lines.append("slower      scheduled sampling predicts step by step")
-    return [*lines, f"seed        {config.train.seed}; precision {precision(config.train)}"]
+    arithmetic = precision(config.train, shape.cell)
+    return [*lines, f"seed        {config.train.seed}; precision {arithmetic}"]
 
 
 def samples(settings: SamplingConfig) -> bool:

@@ -94,7 +94,7 @@ class Training:
         )
         self.last = min(settings.max_steps or math.inf, self._updates(settings.epochs))
         self.ratio = self._ratio()
-        self.bf16 = precision(settings) == "bf16"
+        self.bf16 = precision(settings, self.config.model.cell) == "bf16"
         self.journal = (
             None
             if distributed.rank()

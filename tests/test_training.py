@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from seqgen import training
 from seqgen.batching import Batch, Encoded
 from seqgen.checkpoint import checkpoints, damage
 from seqgen.decoding import padded
+from seqgen.devices import precision
 from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingError
 from seqgen.metrics import METRICS
 from seqgen.model import build
@@ -541,3 +543,15 @@ def test_clipping_bounds_the_step(norm, value):
 
 def test_errors_are_ours():
     assert issubclass(TrainingError, SeqgenError)
+
+
+def test_bf16_is_taken_where_it_is_faster_unless_a_setting_forbids(monkeypatch):
+    capable = [{}, {"avx512_bf16": True}, {"amx_bf16": True}]
+    found = []
+    for capabilities in capable:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=capabilities: found)
+        settings = TrainConfig(device="cpu")
+        found.append([precision(settings, cell) for cell in ("lstm", "gru")])
+        assert precision(replace(settings, precision="fp32"), "lstm") == "fp32"
+        assert precision(replace(settings, precision="bf16"), "gru") == "bf16"
+    assert found == [["fp32", "fp32"], ["bf16", "fp32"], ["bf16", "fp32"]]
