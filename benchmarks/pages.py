@@ -3,6 +3,8 @@
 import statistics
 from typing import Any
 
+from goals import goals
+
 Record = dict[str, Any]
 
 
@@ -15,7 +17,7 @@ def page(result: Record) -> str:
         "decoding": decoding,
         "start": start,
     }
-    lines = head(result["machine"], result["limits"])
+    lines = head(result["machine"], result["limits"]) + goals(result)
     for name, lines_of in parts.items():
         if result.get(name):
             lines += lines_of(result[name])
@@ -103,14 +105,26 @@ def models(losses: Record) -> list[str]:
 
 def decoding(measured: Record) -> list[str]:
     """Output pieces a second, and what they are worth."""
+    fastest = {
+        how: max(
+            (
+                by[how]["median"]
+                for name, by in measured.items()
+                if "seqgen" not in name and how in by
+            ),
+            default=None,
+        )
+        for how in measured["seqgen"]
+    }
     return [
         "",
         "## Decoding test_2016_flickr",
         "",
-        "| | sentences at a time / beam | output pieces/s | BLEU |",
-        "|---|---|--:|--:|",
+        "| | sentences at a time / beam | output pieces/s | of the fastest peer | BLEU |",
+        "|---|---|--:|--:|--:|",
         *(
-            f"| {name} | {how} | {shown(row)} | {row['bleu']:.1f} |"
+            f"| {name} | {how} | {shown(row)} | "
+            f"{row['median'] / fastest[how] if fastest[how] else 1:.2f} | {row['bleu']:.1f} |"
             for name, by in measured.items()
             for how, row in by.items()
         ),
