@@ -28,7 +28,7 @@ from seqgen.model import build
 from seqgen.sampling import GOLD
 from seqgen.sections import DecodeConfig, ModelConfig, TrainConfig
 from seqgen.start import make_optimizer
-from seqgen.updates import update
+from seqgen.updates import Clipping, update
 from seqgen.vocabulary import BOS, EOS
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -88,7 +88,8 @@ def training(work: Work, times: int) -> float:
     source, lengths = padded([made_up(work, EOS) for _ in range(count)])
     target, _ = padded([[BOS, *made_up(work, EOS)] for _ in range(count)])
     batch = Batch(source, lengths, target, count * work.length)
-    return batch.tokens / seconds(lambda: update(model, [batch], optimizer, GOLD, settings), times)
+    clipping = Clipping(settings, torch.device("cpu"))
+    return batch.tokens / seconds(lambda: update(model, [batch], optimizer, GOLD, clipping), times)
 
 
 def decoding(work: Work, times: int) -> float:

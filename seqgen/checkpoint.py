@@ -48,7 +48,10 @@ class Progress:
     finished: bool = False
     seconds: float = 0.0  # spent training
     log_bytes: int = 0  # length of metrics.jsonl
-    interval: list[float] = field(default_factory=lambda: [0.0] * 4)  # sums not yet in the log
+    interval: list[float] = field(default_factory=list)  # sums not yet in the log
+    norms: list[float | None] = field(default_factory=list)  # recent ones of the gradient
+    returns: int = 0  # to the last good state
+    learned: bool = False  # whether the loss has been below that of a guess
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

@@ -2,6 +2,8 @@
 
 import ctypes
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -26,6 +28,19 @@ def keep_memory() -> None:
         return
     library.mallopt(M_MMAP_THRESHOLD, LARGE)
     library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Round numbers to 0 that are too small for fast arithmetic.
+
+    Moments of weights that rarely get a gradient decay into them and slow a long run down.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,6 +1,7 @@
 """A run's metrics, a JSON object a line, which a resumed run goes on writing."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,9 @@ class Journal:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Add one line; numbers under `step` go to TensorBoard as well."""
-        self._file.write(json.dumps(record).encode() + b"\n")
+        # JSON has no word for what is no number.
+        plain = {name: None if _lost(value) else value for name, value in record.items()}
+        self._file.write(json.dumps(plain).encode() + b"\n")
         self._file.flush()
         if self._board is not None:
             group = "validation" if record.get("validation") else "train"
@@ -43,6 +46,10 @@ class Journal:
         self._file.close()
         if self._board is not None:
             self._board.close()
+
+
+def _lost(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _summary_writer(run: Path) -> "SummaryWriter":

@@ -67,7 +67,14 @@ def teacher_forcing(
 
 
 def decay(kind: str, warmup_steps: float, last: float) -> Schedule:
-    """The factor of update 1, 2, ..., `last`: 1 until the warm-up is over, then the shape to 0."""
+    """The factor of update 1, 2, ..., `last`: 1 until the warm-up is over, then the shape to 0.
+
+    `inverse_sqrt` goes on without an end: sqrt(warm-up / update), after Vaswani et al. (2017),
+    section 5.3.
+    """
+    if kind == "inverse_sqrt":
+        first = max(warmup_steps, 1.0)
+        return lambda update: math.sqrt(first / max(update, first))
     shape = {"none": constant, "linear": linear, "cosine": cosine}[kind]
     span = max(last - warmup_steps, 1.0)
     return lambda update: shape(max(update - 1 - warmup_steps, 0.0) / span)

@@ -173,10 +173,13 @@ class TrainConfig(Section):
     learning_rate: float = setting(1e-3, "learning rate", minimum=0, flags=("--lr",))
     beta2: float = setting(0.999, "memory of Adam's second moment", minimum=0, maximum=0.999999)
     momentum: float = setting(0.9, "momentum of sgd", minimum=0, maximum=1)
-    weight_decay: float = setting(0.0, "weight decay", minimum=0)
+    nesterov: bool = setting(False, "sgd looks ahead by its momentum before it takes a gradient")
+    weight_decay: float = setting(
+        0.0, "weight decay of matrices; biases and gains of normalisation are spared", minimum=0
+    )
     warmup_steps: int = setting(0, "updates over which the learning rate rises", minimum=0)
-    decay: Literal["none", "linear", "cosine"] = setting(
-        "none", "fall of the learning rate to 0 over the whole training, besides plateaus"
+    decay: Literal["none", "linear", "cosine", "inverse_sqrt"] = setting(
+        "none", "fall of the learning rate over the whole training, besides plateaus"
     )
     plateau_factor: float = setting(
         0.5, "learning-rate factor on a plateau; 1: never", minimum=1e-6, maximum=1
@@ -184,6 +187,7 @@ class TrainConfig(Section):
     plateau_patience: int = setting(
         1, "validations without improvement before the factor", minimum=0
     )
+    plateau_revert: bool = setting(False, "go on from the best weights after a plateau")
     patience: int = setting(
         6, "validations without improvement before stopping; 0: never", minimum=0
     )
@@ -203,6 +207,10 @@ class TrainConfig(Section):
         1.0, "largest gradient norm; 0: no clipping", minimum=0, flags=("--max-grad-norm",)
     )
     clip_value: float = setting(0.0, "largest gradient entry; 0: no clipping", minimum=0)
+    clip_quantile: float = setting(
+        0.0, "largest gradient norm, as a quantile of recent ones; 0: no clipping by it",
+        minimum=0, maximum=1,
+    )  # fmt: skip
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99
     )
@@ -219,6 +227,14 @@ class TrainConfig(Section):
         2, "checkpoints kept for resuming", minimum=1, flags=("--save-total-limit",)
     )
     report_to: Literal["none", "tensorboard"] = setting("none", "where metrics go besides the run")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and (self.optimizer != "sgd" or not self.momentum):
+            raise ConfigError(
+                f"train.nesterov is for train.optimizer = 'sgd' with train.momentum above 0; got "
+                f"{self.optimizer!r} with {self.momentum}"
+            )
 
 
 @dataclass(frozen=True)

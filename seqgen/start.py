@@ -110,10 +110,7 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
             f"{run}: was trained on other pairs than {data.facts.name} holds now; "
             f"--overwrite starts afresh, --output-dir elsewhere"
         )
-    torch.manual_seed(mixed(config.train.seed, 0))
-    model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
-    model.label_smoothing = config.train.label_smoothing
-    model.to(device)
+    model = fresh(config, data).to(device)
     for line in (*data.found, *_model_lines(model, config)):
         say(line)
     config = replace(config, facts=data.facts)
@@ -131,21 +128,34 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
     return Start(config, device, data, model, optimizer, progress)
 
 
+def fresh(config: Config, data: Prepared) -> Seq2Seq:
+    """The network with the weights that the seed gives."""
+    torch.manual_seed(mixed(config.train.seed, 0))
+    model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
+    model.label_smoothing = config.train.label_smoothing
+    return model
+
+
 def make_optimizer(model: torch.nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of the settings over all weights; the loop sets its learning rate."""
-    weights, rate, decay = model.parameters(), settings.learning_rate, settings.weight_decay
-    betas = (0.9, settings.beta2)
+    every = list(model.parameters())
+    vectors = [weight for weight in every if weight.dim() < 2]  # biases, gains
+    matrices = [weight for weight in every if weight.dim() >= 2]
+    decays = {"params": matrices, "weight_decay": settings.weight_decay}
+    weights = [decays, {"params": vectors, "weight_decay": 0.0}] if vectors else [decays]
+    rate, betas = settings.learning_rate, (0.9, settings.beta2)
     match settings.optimizer:
         case "adam":
-            return torch.optim.Adam(weights, rate, betas, weight_decay=decay, fused=True)
+            return torch.optim.Adam(weights, rate, betas, fused=True)
         case "adamw":
-            return torch.optim.AdamW(weights, rate, betas, weight_decay=decay, fused=True)
+            return torch.optim.AdamW(weights, rate, betas, fused=True)
         case "rmsprop":
-            return torch.optim.RMSprop(weights, rate, weight_decay=decay)
+            return torch.optim.RMSprop(weights, rate)
         case "adagrad":
-            return torch.optim.Adagrad(weights, rate, weight_decay=decay)
+            return torch.optim.Adagrad(weights, rate)
         case "sgd":
-            return torch.optim.SGD(weights, rate, momentum=settings.momentum, weight_decay=decay)
+            momentum, ahead = settings.momentum, settings.nesterov
+            return torch.optim.SGD(weights, rate, momentum=momentum, nesterov=ahead)
 
 
 def _prepare_in_turn(

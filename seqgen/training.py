@@ -3,7 +3,8 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,17 +14,20 @@ from seqgen import checkpoint, distributed
 from seqgen.batching import Batch, Batches, Budget, mixed
 from seqgen.card import write_card
 from seqgen.config import Config
-from seqgen.devices import keep_memory, pick_device, precision
+from seqgen.course import Course
+from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.errors import TrainingError
 from seqgen.evaluation import evaluate, write
 from seqgen.journal import Journal
 from seqgen.progress import Reporter, Silent, reporter
-from seqgen.sampling import Forcing
-from seqgen.schedules import decay, teacher_forcing, warmup
-from seqgen.start import METRICS_FILE, Start, begin, opened, over
+from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
 from seqgen.translator import Translator
-from seqgen.updates import Interval, Update, update
+from seqgen.updates import Clipping, Interval, Update, update
 from seqgen.validation import Validation, better, validate
+
+IN_A_ROW = 5  # updates without a finite gradient, after which a run has diverged
+WORSE = 2  # times the loss of guessing: a run that has known better has diverged
+RETURNS = 3  # to the last good state, before a run is given up
 
 
 class Outcome(NamedTuple):
@@ -33,6 +37,10 @@ class Outcome(NamedTuple):
     finished: bool  # False: asked to stop; the same command goes on
     steps: int
     scores: Mapping[str, float]  # of the test split, where the run has come to it
+
+
+class Diverged(Exception):
+    """The weights are no longer where they learn; why."""
 
 
 class Stopped(Exception):
@@ -65,21 +73,8 @@ def train(
                 started = begin(config, run, report.say, pause)
             except Stopped:
                 return Outcome(run, False, 0, {})
-            with closing(Training(started, run, report, stop)) as training, _without_denormals():
+            with closing(Training(started, run, report, stop)) as training, without_denormals():
                 return training.go()
-
-
-@contextmanager
-def _without_denormals() -> Iterator[None]:
-    """Round numbers to 0 that are too small for fast arithmetic.
-
-    Moments of weights that rarely get a gradient decay into them and slow a long run down.
-    """
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
 
 
 class Training:
@@ -92,8 +87,7 @@ class Training:
         self.batches = Batches(
             self.data.train, Budget.of(settings), settings.seed, settings.length_blur
         )
-        self.last = min(settings.max_steps or math.inf, self._updates(settings.epochs))
-        self.ratio = self._ratio()
+        self.course = Course(self.config, self.batches)
         self.bf16 = precision(settings, self.config.model.cell) == "bf16"
         self.journal = (
             None
@@ -102,7 +96,13 @@ class Training:
                 run / METRICS_FILE, self.progress.log_bytes, settings.report_to == "tensorboard"
             )
         )
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """What goes on from one update to the next, as progress has it."""
         self.interval = Interval(self.progress.interval, self.device)
+        self.clipping = Clipping(self.config.train, self.device, self.progress.norms)
+        self.in_a_row = torch.zeros((), device=self.device)  # updates that were skipped
 
     def go(self) -> Outcome:
         """The loop: updates, and between them logs, validations and checkpoints."""
@@ -115,22 +115,72 @@ class Training:
             return Outcome(self.run, True, progress.step, {})
         progress.finished = False  # the settings may ask for more than they did
         self.model.train()
-        while not over(progress, settings):
-            updates = self.batches.updates(progress.epoch, settings.accumulate)
-            for group in self._rest_of_epoch():
-                self.interval.add(self._update(group))
-                progress.step += 1
-                progress.update += 1
-                ended = progress.update == updates
-                if ended:
-                    progress.epoch, progress.update = progress.epoch + 1, 0
-                stopping = self._asked_to_stop()
-                self._log_validate_save(ended or over(progress, settings), stopping)
-                if stopping:
-                    return Outcome(self.run, False, progress.step, {})
-                if over(progress, settings):
-                    break
+        while not over(self.progress, settings):
+            try:
+                if not self._epoch():
+                    return Outcome(self.run, False, self.progress.step, {})
+            except Diverged as reason:
+                self._go_back(str(reason))
         return self._finish()
+
+    def _epoch(self) -> bool:
+        """The rest of an epoch; False: asked to stop on the way."""
+        settings, progress = self.config.train, self.progress
+        updates = self.batches.updates(progress.epoch, settings.accumulate)
+        for group in self._rest_of_epoch():
+            done = self._update(group)
+            progress.step += 1
+            progress.update += 1
+            self._count(done)
+            ended = progress.update == updates
+            if ended:
+                progress.epoch, progress.update = progress.epoch + 1, 0
+            stopping = self._asked_to_stop()
+            self._log_validate_save(ended or over(progress, settings), stopping)
+            if stopping:
+                return False
+            if over(progress, settings):
+                break
+        return True
+
+    def _count(self, done: Update) -> None:
+        """Take in an update. On a GPU, only the log waits for what it was."""
+        self.interval.add(done)
+        self.in_a_row = (self.in_a_row + 1) * done.skipped
+        if self.device.type == "cpu":
+            self._check()
+
+    def _check(self) -> None:
+        if self.in_a_row >= IN_A_ROW:
+            raise Diverged(f"no finite gradient in {IN_A_ROW} updates")
+
+    def _go_back(self, reason: str) -> None:
+        """Go on from the newest checkpoint, or from the start, with half the learning rate."""
+        progress, run = self.progress, self.run
+        where = f"epoch {progress.epoch}, update {progress.update}"
+        told = f"{reason} up to step {progress.step:,} ({where})"
+        if progress.returns == RETURNS:
+            raise TrainingError(
+                f"{run}: {told}, after {RETURNS} returns with half the rate each; the last "
+                f"checkpoint is whole: lower --learning-rate, or set --max-grad-norm"
+            )
+        distributed.wait()
+        newest = checkpoint.newest(run, self.report.say)
+        if newest is not None:
+            found = checkpoint.restore(newest, self.model, self.optimizer)
+        else:
+            found = checkpoint.Progress()
+            self.model.load_state_dict(fresh(self.config, self.data).state_dict())
+            self.optimizer = make_optimizer(self.model, self.config.train)
+        returns = progress.returns + 1
+        # The rate is half of what it was, however often this checkpoint has been returned to.
+        self.progress = replace(found, scale=progress.scale / 2, returns=returns)
+        self._take_up()
+        self.report.say(
+            f"diverged    {told}; back to step {found.step:,} with half the learning rate "
+            f"(return {returns} of {RETURNS})"
+        )
+        self._save()
 
     def close(self) -> None:
         """Let go of the log."""
@@ -150,10 +200,10 @@ class Training:
         """One optimizer step. What is random in it depends on the seed and the step alone."""
         torch.manual_seed(mixed(self.config.train.seed, self.progress.step, distributed.rank()))
         for entry in self.optimizer.param_groups:
-            entry["lr"] = self._rate()
-        forcing = self._forcing()
+            entry["lr"] = self.course.rate(self.progress)
+        forcing = self.course.forcing(self.progress)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return update(self.model, group, self.optimizer, forcing, self.config.train)
+            return update(self.model, group, self.optimizer, forcing, self.clipping)
 
     def _log_validate_save(self, ended: bool, stopping: bool) -> None:
         settings, step = self.config.train, self.progress.step
@@ -169,26 +219,28 @@ class Training:
     def _log(self) -> None:
         """A line of the log: means since the last one."""
         seen = self.interval.read()
-        if not math.isfinite(seen.loss) or not math.isfinite(seen.norm):
-            raise TrainingError(
-                f"{self.run}: the loss is {seen.loss} and the gradient norm {seen.norm} at step "
-                f"{self.progress.step}; the last checkpoint is whole: lower --learning-rate"
-            )
         record = {
             "step": self.progress.step,
-            "epoch": self._epochs(),
+            "epoch": self.course.epochs(self.progress),
             "loss": seen.loss,
-            "learning_rate": self._rate(),
+            "learning_rate": self.course.rate(self.progress),
             "gradient_norm": seen.norm,
-            "teacher_forcing": self._forcing().ratio,
+            "clipped": seen.clipped,
+            "skipped": seen.skipped,
+            "teacher_forcing": self.course.forcing(self.progress).ratio,
             "tokens_per_second": seen.speed,
         }
         self.progress.seconds += seen.seconds
         if self.journal is not None:
             self.journal.write(record)
-        share = self.progress.step / self.last
-        left = (1 - share) * self.last * seen.seconds / seen.updates
+        share = self.progress.step / self.course.last
+        left = (1 - share) * self.course.last * seen.seconds / seen.updates
         self.report.step({**record, "share": share, "seconds_left": left})
+        self._check()
+        guess = math.log(self.model.decoder.output.out_features)
+        self.progress.learned |= seen.loss < guess
+        if self.progress.learned and seen.loss > WORSE * guess:
+            raise Diverged(f"a loss of {seen.loss:.2f}, more than {WORSE} times that of guessing,")
 
     def _validate(self) -> None:
         """Scores on the dev data; the best model so far is kept, and plateaus lower the rate."""
@@ -208,6 +260,8 @@ class Training:
             progress.plateau += 1
         if progress.plateau > settings.plateau_patience:
             progress.scale, progress.plateau = progress.scale * settings.plateau_factor, 0
+            if settings.plateau_revert and progress.best is not None:
+                self._revert()
         progress.stopped = bool(settings.patience) and progress.waited >= settings.patience
         if self.journal is None:
             return
@@ -215,10 +269,10 @@ class Training:
             checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
         record = {
             "step": progress.step,
-            "epoch": self._epochs(),
+            "epoch": self.course.epochs(self.progress),
             "validation": True,
             "best": improved,
-            "learning_rate": self._rate(),
+            "learning_rate": self.course.rate(self.progress),
             "decoded": seen.decoded,
             **seen.scores,
         }
@@ -228,6 +282,17 @@ class Training:
             self.report.say(
                 f"stopping    no better {settings.metric} for {progress.waited} validations"
             )
+
+    def _revert(self) -> None:
+        """Take back the best weights. The optimizer starts afresh: its memory is of other ones."""
+        distributed.wait()
+        path = self.run / checkpoint.WEIGHTS
+        checkpoint.load_weights(self.model, checkpoint.read_weights(path), path)
+        self.optimizer = make_optimizer(self.model, self.config.train)
+        self.report.say(
+            f"plateau     back to the weights of step {self.progress.best_step:,} at a learning "
+            f"rate of {self.course.rate(self.progress):.2e}"
+        )
 
     def _scores(self) -> Validation:
         settings = self.config.train
@@ -240,6 +305,7 @@ class Training:
 
     def _save(self) -> None:
         self.progress.interval = self.interval.totals()
+        self.progress.norms = self.clipping.recent()
         if self.journal is not None:
             self.progress.log_bytes = self.journal.length
             checkpoint.save(
@@ -285,34 +351,3 @@ class Training:
 
     def _asked_to_stop(self) -> bool:
         return distributed.total(float(self.stop()), self.device) > 0
-
-    def _updates(self, epochs: float) -> float:
-        return self.batches.expected(epochs, self.config.train.accumulate)
-
-    def _epochs(self) -> float:
-        done = self.progress.update / self.batches.updates(
-            self.progress.epoch, self.config.train.accumulate
-        )
-        return round(self.progress.epoch + done, 4)
-
-    def _rate(self) -> float:
-        settings = self.config.train
-        number = self.progress.step + 1
-        ramp = warmup(settings.warmup_steps)(number)
-        fall = decay(settings.decay, settings.warmup_steps, self.last)(number)
-        return settings.learning_rate * ramp * fall * self.progress.scale
-
-    def _forcing(self) -> Forcing:
-        sampling = self.config.sampling
-        return Forcing(self.ratio(self.progress.step), sampling.passes, sampling.feedback)
-
-    def _ratio(self) -> Callable[[float], float]:
-        sampling = self.config.sampling
-        first = self._updates(sampling.forcing_warmup)
-        last = self.last
-        if sampling.forcing_epochs:
-            last = self._updates(sampling.forcing_warmup + sampling.forcing_epochs)
-        fall = max(last - first, 1)
-        return teacher_forcing(
-            sampling.teacher_forcing, sampling.forcing_start, sampling.forcing_floor, first, fall
-        )

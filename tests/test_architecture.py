@@ -22,7 +22,8 @@ LEVELS = """
     recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference |
     checkpoint decoding updates | translator |
-    evaluation pictures validation card start | training | flags texts commands cli | __main__
+    evaluation pictures validation card start course | training |
+    flags texts commands cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]
 RANK = {name: rank for rank, name in enumerate(name for names in LEVEL for name in names)}

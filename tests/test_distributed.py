@@ -21,7 +21,7 @@ from seqgen.batching import Budget, Encoded
 from seqgen.sections import TrainConfig
 from seqgen.sampling import GOLD
 from seqgen.start import make_optimizer
-from seqgen.updates import update
+from seqgen.updates import Clipping, update
 
 torch.set_num_threads(1)
 splits = [t.ROWS[:1], t.ROWS[1:]]  # the second rank has no share of the first batch
@@ -29,10 +29,11 @@ with distributed.together(torch.device("cpu")):
     model = t.network(sys.argv[2])
     settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
     optimizer = make_optimizer(model, settings)
+    clipping = Clipping(settings, torch.device("cpu"))
     for rows in splits:
         share = rows[distributed.rank() :: distributed.world()]
         group = [t.batch(share)] if share else []
-        done = update(model, group, optimizer, GOLD, settings)
+        done = update(model, group, optimizer, GOLD, clipping)
     if not distributed.rank():
         torch.set_printoptions(precision=17)
         from safetensors.torch import save_file

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.schedules import SCHEDULES, teacher_forcing, warmup
+from seqgen.schedules import SCHEDULES, decay, teacher_forcing, warmup
 
 FALLING = sorted(SCHEDULES.keys() - {"constant"})
 
@@ -83,3 +83,10 @@ def test_the_learning_rate_rises_in_a_line_and_stays():
 
 def test_without_a_warm_up_the_learning_rate_is_whole_at_once():
     assert [warmup(0)(update) for update in (0, 1, 7)] == [1, 1, 1]
+
+
+def test_the_inverse_square_root_meets_the_warm_up_and_halves_in_four_times_as_many_updates():
+    rate = decay("inverse_sqrt", 400, last=1000)
+    assert [rate(update) for update in (1, 399, 400)] == [1, 1, 1]
+    assert [rate(update) for update in (1600, 6400)] == pytest.approx([1 / 2, 1 / 4])
+    assert decay("inverse_sqrt", 0, last=1000)(100) == pytest.approx(0.1)

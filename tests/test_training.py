@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -31,7 +33,8 @@ from seqgen.sampling import GOLD
 from seqgen.sections import DecodeConfig, TrainConfig
 from seqgen.start import make_optimizer
 from seqgen.translator import Translator
-from seqgen.updates import update
+from seqgen.updates import RECENT, Clipping, update
+from seqgen.validation import Validation
 from seqgen.vocabulary import BOS, EOS
 
 CLOCK = {"tokens_per_second"}
@@ -46,8 +49,24 @@ def data(tmp_path_factory):
     return toy.write_pairs(tmp_path_factory.mktemp("toy"))
 
 
-def run(config, folder, **options):
-    return training.train(config, folder, report=Silent(), **options)
+CPU = torch.device("cpu")
+
+
+class Told(Silent):
+    """A reporter that hands on what is said."""
+
+    def __init__(self, say):
+        self.say = say
+
+
+def run(config, folder, say=None, **options):
+    return training.train(config, folder, report=Told(say) if say else Silent(), **options)
+
+
+def lines(folder):
+    """The log's lines of training."""
+    rows = (folder / "metrics.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, rows) if "validation" not in row]
 
 
 def after(steps):
@@ -405,15 +424,99 @@ def test_two_runs_cannot_share_a_folder(data, tmp_path):
         run(toy.config(data), tmp_path / "run")
 
 
-def test_a_loss_that_is_no_number_ends_the_run(data, tmp_path):
-    config = toy.config(data, train__learning_rate=1e38, train__clip_norm=0.0)
-    with pytest.raises(TrainingError, match=r"at step \d+; .*lower --learning-rate$"):
-        run(config, tmp_path / "run")
+def test_an_update_without_a_finite_gradient_changes_no_weight_and_is_counted(
+    data, tmp_path, monkeypatch
+):
+    seen = []
+
+    def broken(model, group, *rest):
+        before = [weight.detach().clone() for weight in model.parameters()]
+        if len(seen) == 4:
+            model.decoder.output.bias.data[7] = math.nan
+        done = update(model, group, *rest)
+        model.decoder.output.bias.data.nan_to_num_(0.25)
+        seen.append(sum(bool((after != one).any()) for after, one in
+                        zip(model.parameters(), before, strict=True)))  # fmt: skip
+        return done
+
+    monkeypatch.setattr(training, "update", broken)
+    found = run(toy.config(data, train__max_steps=9), tmp_path / "run")
+    assert found.finished
+    assert seen[4] == 1, "but for the bias, which the test changes"
+    assert min(seen[:4] + seen[5:]) > 3
+    log = lines(tmp_path / "run")
+    assert [line["skipped"] for line in log] == pytest.approx([0, 1 / 3, 0])
+    assert [line["loss"] is None for line in log] == [False, True, False]
+    weights = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(bool(weight.isfinite().all()) for weight in weights.values())
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "adagrad", "sgd"])
-def test_every_optimizer_resumes_to_the_bit(optimizer, data, tmp_path):
-    config = toy.config(data, train__optimizer=optimizer, train__max_steps=5)
+def test_a_run_that_diverges_goes_back_with_half_the_rate_and_gives_up_in_the_end(
+    data, tmp_path, monkeypatch
+):
+    step, bad = [0], set(range(17, 22)) | set(range(30, 35))
+
+    def broken(model, group, *rest):
+        step[0] += 1
+        if step[0] - 1 not in bad:
+            return update(model, group, *rest)
+        bias = model.decoder.output.bias.data
+        bias[7] = math.nan
+        done = update(model, group, *rest)
+        bias.nan_to_num_(0.0)
+        return done
+
+    monkeypatch.setattr(training, "update", broken)
+    config = toy.config(data, train__save_every=8, train__max_steps=30)
+    said = []
+    found = run(config, tmp_path / "run", say=said.append)
+    assert found.finished
+    assert found.steps == 30
+    returns = [line for line in said if line.startswith("diverged")]
+    # Checkpoints are those of steps 8, 16 and, eight updates after the return, 24.
+    assert [re.search(r"back to step (\d+)", line)[1] for line in returns] == ["16", "24"]
+    assert "no finite gradient in 5 updates up to step 22 (" in returns[0]
+    rates = {line["step"]: line["learning_rate"] for line in lines(tmp_path / "run")}
+    assert [rates[6] / rates[18], rates[6] / rates[30]] == [2, 4]
+
+    bad.update(range(10**4))
+    with pytest.raises(TrainingError, match=r"up to step 5 .*after 3 returns .*lower --learning"):
+        run(config, tmp_path / "hopeless", say=said.append)
+    assert "back to step 0" in said[-1], "there was no checkpoint: from the weights of the seed"
+
+
+def test_a_loss_far_above_guessing_is_a_divergence_for_who_has_known_better(
+    data, tmp_path, monkeypatch
+):
+    step = [0]
+
+    def broken(model, group, *rest):
+        step[0] += 1
+        if step[0] == 12:
+            model.decoder.output.weight.data *= 1000
+        return update(model, group, *rest)
+
+    monkeypatch.setattr(training, "update", broken)
+    said = []
+    found = run(toy.config(data, train__save_every=5, train__max_steps=20), tmp_path / "run",
+                say=said.append)  # fmt: skip
+    assert found.finished
+    (line,) = (line for line in said if line.startswith("diverged"))
+    assert re.search(r"a loss of \d+\.\d+, more than 2 times that of guessing, up to step 12", line)
+    assert "back to step 10 with half the learning rate (return 1 of 3)" in line
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({"optimizer": name} for name in ("adam", "adamw", "rmsprop", "adagrad", "sgd")),
+        {"clip_quantile": 0.3},
+    ],
+    ids=str,
+)
+def test_what_an_update_remembers_resumes_to_the_bit(settings, data, tmp_path):
+    given = {f"train__{name}": value for name, value in settings.items()}
+    config = toy.config(data, train__max_steps=5, **given)
     run(config, tmp_path / "one")
     run(config, tmp_path / "two", stop=_counting(2))
     run(config, tmp_path / "two")
@@ -511,7 +614,7 @@ def test_grouping_does_not_change_the_update(sizes, cell):
         model, rows = network(cell), iter(ROWS)
         group = [batch([next(rows) for _ in range(size)]) for size in split]
         settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
-        done = update(model, group, make_optimizer(model, settings), GOLD, settings)
+        done = update(model, group, make_optimizer(model, settings), GOLD, Clipping(settings, CPU))
         results.append([done.nats, done.norm, *(weight.detach() for weight in model.parameters())])
         assert done.tokens == sum(len(row) + 1 for row in ROWS)
     torch.testing.assert_close(results[0], results[1])
@@ -525,7 +628,9 @@ def test_clipping_bounds_the_step(norm, value):
     before = [weight.detach().clone() for weight in model.parameters()]
     settings = TrainConfig(optimizer="sgd", momentum=0.0, learning_rate=1.0, clip_norm=norm,
                            clip_value=value)  # fmt: skip
-    done = update(model, [batch(ROWS)], make_optimizer(model, settings), GOLD, settings)
+    done = update(
+        model, [batch(ROWS)], make_optimizer(model, settings), GOLD, Clipping(settings, CPU)
+    )
     moves = [after.detach() - one for after, one in zip(model.parameters(), before, strict=True)]
     length = float(torch.cat([move.flatten() for move in moves]).norm())
     assert float(done.norm) > 0.1, "what is logged is the norm before clipping"
@@ -539,6 +644,101 @@ def test_clipping_bounds_the_step(norm, value):
         assert float(done.norm) > length
     if not norm and not value:
         assert length == pytest.approx(float(done.norm))
+
+
+def test_weight_decay_spares_biases():
+    model = network()
+    settings = TrainConfig(optimizer="sgd", momentum=0.0, learning_rate=0.5, weight_decay=0.1)
+    optimizer = make_optimizer(model, settings)
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    for weight in model.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    kinds = set()
+    for name, weight in model.named_parameters():
+        left = 1.0 if weight.dim() == 1 else 1 - 0.5 * 0.1
+        torch.testing.assert_close(weight.detach(), left * before[name])
+        kinds.add(weight.dim())
+    assert kinds == {1, 2}
+
+
+def test_nesterov_looks_ahead():
+    # Sutskever et al. (2013): from 1, with gradient 2 each time and momentum 0.5, a plain step
+    # moves by the velocities 2 and 3; looking ahead adds half of each velocity to the gradient.
+    moves = []
+    for ahead in (False, True):
+        layer = torch.nn.Linear(1, 1, bias=False)
+        layer.weight.data.fill_(1.0)
+        settings = TrainConfig(optimizer="sgd", momentum=0.5, nesterov=ahead, learning_rate=0.1)
+        optimizer = make_optimizer(layer, settings)
+        for _ in range(2):
+            layer.weight.grad = torch.full((1, 1), 2.0)
+            optimizer.step()
+        moves.append(1 - layer.weight.item())
+    assert moves == pytest.approx([0.1 * (2 + 3), 0.1 * ((2 + 1) + (2 + 1.5))])
+    with pytest.raises(ConfigError, match=r"nesterov is for train.optimizer = 'sgd'"):
+        TrainConfig(nesterov=True)
+
+
+def test_a_plateau_goes_back_to_the_best_weights(data, tmp_path, monkeypatch):
+    losses = iter([3.0, 2.0, 2.5, 2.6, 1.0, 1.0])
+    held = []
+
+    def validated(translator, *_):
+        weights = [weight.detach().clone() for weight in translator.model.parameters()]
+        held.append(weights)
+        return Validation({"loss": next(losses)}, [], 0)
+
+    monkeypatch.setattr(training, "validate", validated)
+    said = []
+    config = toy.config(data, train__validate_every=3, train__plateau_patience=1,
+                        train__plateau_revert=True, train__max_steps=15)  # fmt: skip
+    taken = []
+
+    def noted(model, *rest):
+        taken.append([weight.detach().clone() for weight in model.parameters()])
+        return update(model, *rest)
+
+    monkeypatch.setattr(training, "update", noted)
+    run(config, tmp_path / "run", say=said.append)
+    # The fourth validation, at step 12, is the second without improvement over that at step 6.
+    assert [line for line in said if line.startswith("plateau")] == [
+        "plateau     back to the weights of step 6 at a learning rate of 2.00e-03"
+    ]
+    assert all(map(torch.equal, taken[12], held[1]))
+    assert not all(map(torch.equal, held[3], held[1]))
+
+
+def test_a_quantile_of_recent_norms_bounds_the_step():
+    settings = TrainConfig(clip_norm=0.0, clip_quantile=0.5)
+    clipping = Clipping(settings, CPU)
+    norms = [4.0, 1.0, 2.0, math.inf, 8.0]
+    # The medians of 4; 4, 1; 4, 1, 2; the same, as infinity is none; and of 4, 1, 2, 8.
+    bounds = [4.0, 2.5, 2.0, None, 3.0]
+    for norm, bound in zip(norms, bounds, strict=True):
+        gradients = [torch.tensor([0.6 * norm]), torch.tensor([[0.8 * norm]])]
+        found, clipped = clipping(gradients)
+        assert float(found) == pytest.approx(norm)
+        if bound is not None:
+            left = float(torch.cat([one.flatten() for one in gradients]).norm())
+            assert left == pytest.approx(min(norm, bound), rel=1e-5)
+            assert bool(clipped) == (norm > bound)
+    again = Clipping(settings, CPU, clipping.recent())
+    assert again.recent() == [4.0, 1.0, 2.0, None, 8.0]
+
+
+def test_only_recent_norms_count():
+    clipping = Clipping(TrainConfig(clip_norm=0.0, clip_quantile=1.0), CPU)
+    for number in range(2 * RECENT + 3):
+        clipping([torch.tensor([100.0 if number < 5 else 1.0 + number / 10**4])])
+    recent = clipping.recent()
+    assert len(recent) == RECENT
+    assert recent == sorted(recent)
+    assert recent[-1] == pytest.approx(1.0 + (2 * RECENT + 2) / 10**4)
+    resumed = Clipping(TrainConfig(clip_norm=0.0, clip_quantile=1.0), CPU, recent)
+    for one in (clipping, resumed):
+        one([torch.tensor([1.9])])
+    assert resumed.recent() == clipping.recent()
 
 
 def test_errors_are_ours():

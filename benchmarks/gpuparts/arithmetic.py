@@ -17,7 +17,7 @@ from seqgen.dropout import Dropout
 from seqgen.recurrent import Recurrent
 from seqgen.sampling import GOLD
 from seqgen.start import make_optimizer
-from seqgen.updates import update
+from seqgen.updates import Clipping, update
 
 UPDATES = 100
 WORST = 4  # weights
@@ -75,12 +75,13 @@ def learned(work: Work) -> Record:
     for name in ("fp32", "bf16"):
         model = copy.deepcopy(start)
         optimizer = make_optimizer(model, config.train)
+        clipping = Clipping(config.train, model.device)
         batches, losses = _endless(Batches(corpus, Budget(300 if work.quick else 4000), 1)), []
         for number in range(UPDATES // 4 if work.quick else UPDATES):
             torch.manual_seed(number)
             group = next(batches)
             with work.arithmetic(name):
-                done = update(model, group, optimizer, GOLD, config.train)
+                done = update(model, group, optimizer, GOLD, clipping)
             losses.append(done.nats / done.tokens)
         means = torch.stack(losses).tolist()
         found[name] = [round(sum(each) / len(each), 4) for each in (means[:5], means[-10:])]

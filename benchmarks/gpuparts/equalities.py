@@ -18,7 +18,7 @@ from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
 from seqgen.search import Found
 from seqgen.sections import DecodeConfig, SamplingConfig, TrainConfig
-from seqgen.updates import update
+from seqgen.updates import Clipping, update
 from seqgen.vocabulary import PAD
 
 LIMIT = 12  # ids of an output
@@ -79,7 +79,7 @@ def micro_batches(model: Seq2Seq) -> float:
         twin = copy.deepcopy(model).train()
         optimizer = torch.optim.SGD(twin.parameters(), lr=1.0)
         group = [part(given, first, last) for first, last in itertools.pairwise(cuts)]
-        update(twin, group, optimizer, GOLD, settings)
+        update(twin, group, optimizer, GOLD, Clipping(settings, twin.device))
         found.append(list(twin.parameters()))
     return difference(*found)
 

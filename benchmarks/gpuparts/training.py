@@ -14,7 +14,7 @@ from seqgen.batching import Batch, Batches, Budget, Encoded
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
 from seqgen.start import make_optimizer
-from seqgen.updates import Interval, update
+from seqgen.updates import Clipping, Interval, update
 
 SIZES = (30_000, 4000, 1000, 10_000, 100_000)  # target tokens; those that matter most come first
 INPUTS = {"gold": GOLD, "sampled": Forcing(0.75, 1)}
@@ -61,6 +61,7 @@ class Loop:
         self.work, self.settings = work, madeup.settings(work).train
         self.model: Seq2Seq = madeup.network(work)
         self.optimizer = make_optimizer(self.model, self.settings)
+        self.clipping = Clipping(self.settings, self.model.device)
         self.updates = 0
 
     def run(
@@ -68,7 +69,7 @@ class Loop:
     ) -> Window:
         """Updates for so many seconds; at least a few."""
         self.work.wait()
-        interval = Interval([0.0] * 4, self.work.device)
+        interval = Interval([], self.work.device)
         begun, waited, tokens, first = time.perf_counter(), 0.0, 0, self.updates
         while (now := time.perf_counter()) - begun < seconds or self.updates < first + 3:
             group = next(batches)
@@ -90,7 +91,7 @@ class Loop:
         """One update."""
         torch.manual_seed(self.updates)
         with self.work.arithmetic(arithmetic):
-            done = update(self.model, group, self.optimizer, forcing, self.settings)
+            done = update(self.model, group, self.optimizer, forcing, self.clipping)
         if interval:
             interval.add(done)
         self.updates += 1

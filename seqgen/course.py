@@ -1,0 +1,50 @@
+"""What changes in the course of a run, as a function of how far it has come."""
+
+import math
+from collections.abc import Callable
+
+from seqgen.batching import Batches
+from seqgen.checkpoint import Progress
+from seqgen.config import Config
+from seqgen.sampling import Forcing
+from seqgen.schedules import decay, teacher_forcing, warmup
+
+
+class Course:
+    """The learning rate, the teacher forcing and the end of a run."""
+
+    def __init__(self, config: Config, batches: Batches):
+        self.config, self.batches = config, batches
+        self.last = min(config.train.max_steps or math.inf, self._updates(config.train.epochs))
+        self._ratio = self._falling()
+
+    def rate(self, progress: Progress) -> float:
+        """The learning rate of the next update."""
+        settings, number = self.config.train, progress.step + 1
+        ramp = warmup(settings.warmup_steps)(number)
+        fall = decay(settings.decay, settings.warmup_steps, self.last)(number)
+        return settings.learning_rate * ramp * fall * progress.scale
+
+    def forcing(self, progress: Progress) -> Forcing:
+        """How the decoder's inputs are chosen in it."""
+        sampling = self.config.sampling
+        return Forcing(self._ratio(progress.step), sampling.passes, sampling.feedback)
+
+    def epochs(self, progress: Progress) -> float:
+        """How many epochs are done."""
+        updates = self.batches.updates(progress.epoch, self.config.train.accumulate)
+        return round(progress.epoch + progress.update / updates, 4)
+
+    def _updates(self, epochs: float) -> float:
+        return self.batches.expected(epochs, self.config.train.accumulate)
+
+    def _falling(self) -> Callable[[float], float]:
+        sampling = self.config.sampling
+        first = self._updates(sampling.forcing_warmup)
+        last = self.last
+        if sampling.forcing_epochs:
+            last = self._updates(sampling.forcing_warmup + sampling.forcing_epochs)
+        fall = max(last - first, 1)
+        return teacher_forcing(
+            sampling.teacher_forcing, sampling.forcing_start, sampling.forcing_floor, first, fall
+        )
