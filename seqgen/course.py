@@ -28,7 +28,8 @@ class Course:
     def forcing(self, progress: Progress) -> Forcing:
         """How the decoder's inputs are chosen in it."""
         sampling = self.config.sampling
-        return Forcing(self._ratio(progress.step), sampling.passes, sampling.feedback)
+        ratio = self._ratio(progress.step)
+        return Forcing(ratio, sampling.passes, sampling.feedback, sampling.feedback_k)
 
     def epochs(self, progress: Progress) -> float:
         """How many epochs are done."""

@@ -7,7 +7,16 @@ from torch.nn import functional
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
-from seqgen.recurrent import Inputs, Recurrent, State, embedded, parts, trains_here, whole
+from seqgen.recurrent import (
+    ACTIVATIONS,
+    Inputs,
+    Recurrent,
+    State,
+    embedded,
+    parts,
+    trains_here,
+    whole,
+)
 from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, PAD
 
@@ -39,6 +48,7 @@ class Decoder(nn.Module):
         # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
         self.follow = nn.Linear(hidden, 1) if config.follow else None
         self.dropout = Dropout(config.dropout)
+        self.activation = ACTIVATIONS[config.activation]
         self.residual = config.residual
         self.recurrent_parts = parts(config.cell)
         self.feeding, self.readout_width, self.width = config.input_feeding, readout, hidden
@@ -73,7 +83,8 @@ class Decoder(nn.Module):
 
     def _has_kernel(self, read: Inputs) -> bool:
         """Whether a gradient is wanted of what `Fed` computes."""
-        known = self.follow is None and self.attention.factor is not None
+        plain = self.follow is None and self.activation is torch.tanh
+        known = plain and self.attention.factor is not None
         return trains_here(read) and known and len(self.layers) == 1 and self.recurrent_parts == 2
 
     def _at_once(
@@ -121,7 +132,7 @@ class Decoder(nn.Module):
             outputs, ended = layer(below, _layer(state, number))
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
-        readouts = torch.tanh(self.readout(torch.cat([hidden, context], dim=-1)))
+        readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))
         state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
         return self.dropout(readouts), state, weights
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.dropout import Dropout
-from seqgen.recurrent import State, embedded, parts, whole
+from seqgen.recurrent import ACTIVATIONS, State, embedded, parts, whole
 from seqgen.sections import ModelConfig
 from seqgen.stack import Stack
 from seqgen.vocabulary import PAD
@@ -44,9 +44,10 @@ class Encoder(nn.Module):
 
 
 class Bridge(nn.Module):
-    """The decoder's first state out of the encoder's summary: one tanh layer for each part.
+    """The decoder's first state out of the encoder's summary: one layer for each part.
 
-    Bahdanau, Cho and Bengio (2015), section A.2.2; the mean is that of Sennrich et al. (2017).
+    With tanh, Bahdanau, Cho and Bengio (2015), section A.2.2; the mean is that of Sennrich et al.
+    (2017). One that is learned is the same for all sentences.
     """
 
     def __init__(self, config: ModelConfig):
@@ -55,12 +56,18 @@ class Bridge(nn.Module):
         self.parts = parts(config.cell)
         # Zeros are what is left when the summary counts for nothing.
         width = self.parts * self.layers * self.hidden
-        self.project = None if config.bridge == "zero" else nn.Linear(config.hidden, width)
+        reads = config.bridge in ("last", "mean")
+        self.project = nn.Linear(config.hidden, width) if reads else None
+        self.learned = nn.Parameter(torch.zeros(width)) if config.bridge == "learned" else None
+        self.activation = ACTIVATIONS[config.activation]
 
     def forward(self, summary: Tensor) -> State:
         """One tensor [L, B, H] for each part of the state."""
         shape = (self.parts, self.layers, len(summary), self.hidden)
-        if self.project is None:
+        if self.learned is not None:
+            state = self.learned.expand(len(summary), -1)
+        elif self.project is not None:
+            state = self.activation(self.project(summary))
+        else:
             return tuple(summary.new_zeros(shape))
-        state = torch.tanh(self.project(summary))
         return tuple(state.view(-1, self.parts, self.layers, self.hidden).permute(1, 2, 0, 3))

@@ -117,7 +117,7 @@ class Ready:
             after = layer([hidden], before, share)
             hidden = hidden + after[0] if decoder.residual else after[0]
             ended = (*ended, *after)
-        readouts = self.read(hidden).add_(context).tanh_()
+        readouts = decoder.activation(self.read(hidden).add_(context))
         scores = self.write(readouts)
         # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
         where = None if scores.is_cuda else scores
@@ -211,4 +211,9 @@ class _GRU(_Step):
         return (torch.lerp(new, hidden, update),)
 
 
-STEPS = {"LSTM": _LSTM, "GRU": _GRU, "RNN_TANH": _Step}
+class _ReLU(_Step):
+    def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
+        return (self.gates(inputs, state[0], share).relu_(),)
+
+
+STEPS = {"LSTM": _LSTM, "GRU": _GRU, "RNN_TANH": _Step, "RNN_RELU": _ReLU}

@@ -18,7 +18,7 @@ from seqgen.losses import CrossEntropy
 from seqgen.recurrent import INITIALIZATIONS, Recurrent, State, initialize
 from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
 from seqgen.sections import ModelConfig
-from seqgen.vocabulary import PAD
+from seqgen.vocabulary import EOS, PAD, UNK
 
 
 class Forced(NamedTuple):
@@ -36,6 +36,7 @@ class Seq2Seq(nn.Module):
         super().__init__()
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.label_smoothing = 0.0
+        self.word_dropout = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -44,12 +45,13 @@ class Seq2Seq(nn.Module):
 
     def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
         """Negative log-likelihood of the batch's targets, summed over tokens, in nats."""
-        memory, state = self.encode(batch.source, batch.source_lengths)
+        memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
+        memory = memory._replace(ids=batch.source)  # what is copied is what stands there
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
                 inputs = self._mixed(inputs, memory, state, forcing)
-        readouts, _, weights = self.decoder(inputs, memory, state)
+        readouts, _, weights = self.decoder(self._dropped(inputs), memory, state)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
@@ -61,6 +63,13 @@ class Seq2Seq(nn.Module):
         total: Tensor = nats.sum()
         # What is spread over the vocabulary is written, never copied.
         return (1 - smoothing) * total + smoothing * spread.sum() if smoothing else total
+
+    def _dropped(self, ids: Tensor) -> Tensor:
+        """Ids [B, T], in training some of them unknown: Bowman et al. (2016), section 3.1."""
+        if not self.training or not self.word_dropout:
+            return ids
+        dropped = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+        return ids.masked_fill(dropped & (ids > EOS), UNK)
 
     def _nats(self, readouts: Tensor, wanted: Tensor, smoothing: bool) -> tuple[Tensor, Tensor]:
         """What `wanted` [tokens] costs to write; with `smoothing`, any id on average as well."""
@@ -158,6 +167,7 @@ class Seq2Seq(nn.Module):
 def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:
     """A network with fresh weights, drawn from torch's global generator."""
     model = _network(config, source_vocabulary, target_vocabulary)
+    model.word_dropout = config.word_dropout
     _initialize(model, config)
     return _tied(model, config)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -18,10 +19,19 @@ from seqgen.kernels import GRU, LSTM
 # readouts adds the last ones, [1, N, R].
 State = tuple[Tensor, ...]
 
-CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {
+CELLS: dict[str, Callable[..., nn.LSTM | nn.GRU | nn.RNN]] = {
     "lstm": nn.LSTM,
     "gru": nn.GRU,
     "rnn": nn.RNN,
+    "rnn_relu": partial(nn.RNN, nonlinearity="relu"),
+}
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": functional.leaky_relu,
+    "elu": functional.elu,
+    "silu": functional.silu,
 }
 
 # Where torch has no fused layer that is fast on the way back: the CPU, but for what oneDNN has.
@@ -187,6 +197,7 @@ INITIALIZATIONS: dict[str, Callable[[Tensor], object]] = {
     "orthogonal": nn.init.orthogonal_,
     "gaussian": _gaussian,
     "uniform": _uniform,
+    "identity": nn.init.eye_,
 }
 
 

@@ -23,7 +23,8 @@ class Forcing(NamedTuple):
 
     ratio: float = 1.0  # share of gold inputs
     passes: int = 1  # parallel prediction passes, or SEQUENTIAL
-    feedback: str = "argmax"  # or "sample"
+    feedback: str = "argmax"  # or "sample", or "top_k"
+    k: int = 5  # the likeliest ids that "top_k" draws among
 
 
 GOLD = Forcing()
@@ -84,7 +85,10 @@ class Mixture:
 
     def _picked(self, scores: Tensor, which: Tensor | None) -> Tensor:
         """An id out of each row of scores [N, V]; `which` predictions these are, None: all."""
-        if self.forcing.feedback == "sample":
+        if self.forcing.feedback == "top_k":
+            least = scores.topk(min(self.forcing.k, scores.shape[1]), dim=1).values[:, -1:]
+            scores = scores.masked_fill(scores < least, float("-inf"))
+        if self.forcing.feedback != "argmax":
             if self._noise is None:
                 # Noise is drawn once a prediction: the same id is drawn in every pass that sees
                 # the same scores, which makes the passes converge (Gumbel-max).

@@ -62,7 +62,9 @@ class TokenizerConfig(Section):
 class ModelConfig(Section):
     """The network."""
 
-    cell: Literal["lstm", "gru", "rnn"] = setting("lstm", "recurrent cell")
+    cell: Literal["lstm", "gru", "rnn", "rnn_relu"] = setting(
+        "lstm", "recurrent cell; rnn squashes with tanh"
+    )
     embedding: int = setting(256, "embedding width", minimum=1, maximum=65536)
     hidden: int = setting(
         256, "decoder width; each encoder direction gets half", minimum=2, maximum=65536
@@ -75,8 +77,12 @@ class ModelConfig(Section):
     attention: Literal["additive", "general", "dot", "scaled_dot"] = setting(
         "general", "how a query scores the source states"
     )
-    bridge: Literal["last", "mean", "zero"] = setting(
-        "last", "what the decoder starts from: last encoder states, their mean, or zeros"
+    bridge: Literal["last", "mean", "zero", "learned"] = setting(
+        "last",
+        "what the decoder starts from: last encoder states, their mean, zeros, or what is learned",
+    )
+    activation: Literal["tanh", "relu", "leaky_relu", "elu", "silu"] = setting(
+        "tanh", "nonlinearity of the bridge and of the readout"
     )
     lexical: bool = setting(
         False, "attend to the source embeddings beside the states: learns to copy sooner"
@@ -94,6 +100,10 @@ class ModelConfig(Section):
     dropout: float = setting(
         0.2, "dropout on embeddings, between layers and before the output", minimum=0, maximum=0.95
     )
+    word_dropout: float = setting(
+        0.0, "share of source and target inputs that training takes for unknown",
+        minimum=0, maximum=0.95,
+    )  # fmt: skip
     tie: Literal["none", "target", "all"] = setting(
         "target", "share the output projection with the target embedding, or all three"
     )
@@ -101,7 +111,7 @@ class ModelConfig(Section):
         "xavier", "initial weights of matrices"
     )
     recurrent_initialization: Literal[
-        "xavier", "he", "lecun", "orthogonal", "gaussian", "uniform"
+        "xavier", "he", "lecun", "orthogonal", "gaussian", "uniform", "identity"
     ] = setting("orthogonal", "initial weights of state-to-state matrices")
     forget_bias: float = setting(1.0, "initial bias of an LSTM's forget gate")
     embedding_std: float = setting(
@@ -130,7 +140,10 @@ class SamplingConfig(Section):
     forcing_floor: float = setting(0.75, "ratio that the schedule falls to", minimum=0, maximum=1)
     forcing_warmup: float = setting(1.0, "epochs at the starting ratio", minimum=0)
     forcing_epochs: float = setting(0.0, "epochs of the fall; 0: the rest of training", minimum=0)
-    feedback: Literal["argmax", "sample"] = setting("argmax", "what is fed instead of gold")
+    feedback: Literal["argmax", "sample", "top_k"] = setting(
+        "argmax", "what is fed instead of gold; top_k draws among the likeliest"
+    )
+    feedback_k: int = setting(5, "how many the likeliest are", minimum=1)
     passes: int = setting(1, "parallel prediction passes; 0: predicted step by step", minimum=0)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from seqgen.errors import ConfigError
 from seqgen.model import build
 from seqgen.sampling import Forcing
 from seqgen.sections import ModelConfig
-from seqgen.vocabulary import BOS, EOS, PAD
+from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
 SOURCES, TARGETS = 19, 23  # vocabularies
 CELLS, ATTENTIONS, DEPTHS = (
@@ -27,7 +27,12 @@ EVERY = [
     *itertools.product(CELLS, ["general"], DEPTHS, [{"copy": True}]),
     *itertools.product(CELLS, ["general"], DEPTHS, [{"input_feeding": True}]),
     ("gru", "additive", 3, {"input_feeding": True, "copy": True, "tie": "all"}),
-]
+    ("rnn_relu", "general", 3, {"recurrent_initialization": "identity"}),
+    ("lstm", "general", 1, {"activation": "elu", "input_feeding": True}),
+    *(("gru", "dot", 1, {"activation": name, "bridge": "mean"})
+      for name in ("relu", "leaky_relu", "silu")),
+    ("lstm", "general", 3, {"bridge": "learned"}),
+]  # fmt: skip
 
 
 def network(cell="gru", attention="general", layers=1, **values):
@@ -355,3 +360,63 @@ def test_padding_is_embedded_as_nothing_and_never_learns():
     model(given).backward()
     assert not model.encoder.embedding.weight.grad[PAD].any()
     assert not model.decoder.embedding.weight.grad[PAD].any()
+
+
+def test_the_readout_and_the_bridge_squash_with_what_is_set():
+    found = []
+    for name, formula in (("tanh", torch.tanh), ("silu", lambda x: x * torch.sigmoid(x))):
+        model, given = network(activation=name).requires_grad_(False), batch()
+        memory, state = model.encode(given.source, given.source_lengths)
+        _, summary = model.encoder(given.source, given.source_lengths)
+        torch.testing.assert_close(state[0][0], formula(model.bridge.project(summary)))
+        ids = given.target[:, :1]
+        readouts, _, weights = model.decoder(ids, memory, state)
+        hidden, _ = model.decoder.layers[0](model.decoder.embedding(ids), state)
+        both = torch.cat([hidden, weights @ memory.states], dim=-1)
+        torch.testing.assert_close(readouts, formula(model.decoder.readout(both)))
+        found.append(readouts)
+    assert not torch.allclose(*found)
+
+
+def test_a_learned_start_is_the_same_for_all_sentences_and_is_learned():
+    model, given = network("lstm", layers=3, bridge="learned").train(), batch()
+    _, state = model.encode(given.source, given.source_lengths)
+    for part in state:
+        assert torch.equal(part, part[:, :1].expand_as(part))
+    model(given).backward()
+    assert int((model.bridge.learned.grad != 0).sum()) == 2 * 3 * 10  # parts, layers, width
+
+
+def test_identity_keeps_what_a_relu_cell_has_seen():
+    # Le, Jaitly and Hinton (2015), section 3: without inputs the state stays as it is.
+    model = build(ModelConfig(cell="rnn_relu", hidden=6, recurrent_initialization="identity"), 9, 9)
+    layer = model.decoder.layers[0]
+    state = (torch.rand(1, 2, 6),)
+    outputs, after = layer(torch.zeros(2, 5, layer.cell.input_size), state)
+    torch.testing.assert_close(after, state)
+    torch.testing.assert_close(outputs, state[0].transpose(0, 1).expand(2, 5, 6))
+
+
+def test_word_dropout_hides_words_in_training_and_nothing_else():
+    torch.manual_seed(5)
+    model = network("lstm", copy=True, word_dropout=0.4).requires_grad_(False)
+    ids = torch.randint(EOS + 1, SOURCES, (50, 40))
+    ids[:, 0], ids[:, 30], ids[:, 31:] = BOS, EOS, PAD
+    assert torch.equal(model._dropped(ids), ids), "not in evaluation"
+    dropped = model.train()._dropped(ids)
+    hidden = dropped != ids
+    assert set(dropped[hidden].tolist()) == {UNK}
+    assert not hidden[:, 0].any()
+    assert not hidden[:, 30:].any()
+    assert float(hidden[:, 1:30].float().mean()) == pytest.approx(0.4, abs=0.03)
+    # What is hidden from the encoder can be copied all the same.
+    seen = {}
+    encode, either = model.encode, model._either
+    model.encode = lambda source, lengths: seen.update(source=source) or encode(source, lengths)
+    model._either = lambda *given: seen.update(copied=given[2]) or either(*given)
+    given = batch(source_lengths=(9,), target_lengths=(8,))
+    given = given._replace(target=torch.cat([given.target[:, :1], given.source], dim=1), tokens=9)
+    model.word_dropout = 0.9
+    model(given)
+    assert int((seen["source"] == UNK).sum()) > 3
+    assert bool((seen["copied"] > 0).all())

@@ -88,3 +88,23 @@ def test_predictions_are_asked_for_where_the_coin_fell_on_the_models_side_alone(
     assert places.tolist() == before.nonzero().flatten().tolist()
     assert torch.equal(inputs[~mixture.own], gold[~mixture.own])
     assert not mixture.own[(gold == PAD) | (gold == EOS)].any()
+
+
+@pytest.mark.parametrize("passes", [1, SEQUENTIAL])
+def test_top_k_draws_among_the_likeliest_by_their_probability(passes):
+    torch.manual_seed(2)
+    gold = torch.full((3000, 3), 9)
+    gold[:, 0] = BOS
+    logs = torch.tensor([0.3, 0.0, 0.0, 0.05, 0.25, 0.0, 0.4, 0.0, 0.0, 0.0, 0.0]).log()
+
+    def scores(ids):
+        return logs.expand(*ids.shape, V)
+
+    forcing = Forcing(0.0, passes=passes, feedback="top_k", k=2)
+    drawn = mixed_inputs(gold, scores, forcing)[:, 1:]
+    shares = drawn.flatten().bincount(minlength=V) / drawn.numel()
+    expected = torch.zeros(V)
+    expected[0], expected[6] = 0.3 / 0.7, 0.4 / 0.7
+    torch.testing.assert_close(shares, expected, atol=0.02, rtol=0)
+    all_of_them = mixed_inputs(gold, scores, forcing._replace(k=50))[:, 1:]
+    assert set(all_of_them.unique().tolist()) == {0, 3, 4, 6}
