@@ -43,7 +43,7 @@ class Progress:
     best_step: int = 0
     waited: int = 0  # validations since the best, for early stopping
     plateau: int = 0  # validations since the best or the last drop of the learning rate
-    scale: float = 1.0  # what plateaus have left of the learning rate
+    scale: float = 1.0  # what plateaus and returns have left of the learning rate
     stopped: bool = False  # early stopping has ended the run
     finished: bool = False
     seconds: float = 0.0  # spent training

@@ -79,7 +79,7 @@ def precision(settings: TrainConfig, cell: str) -> str:
         return settings.precision
     if torch.cuda.is_available() and not settings.device.startswith("cpu"):
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    # Kernels of other cells compute in fp32; oneDNN's LSTM is as fast as the processor's bf16.
+    # Our own kernels compute in fp32; oneDNN's LSTM is as fast as the processor's bf16.
     return "bf16" if cell == "lstm" and multiplies_bf16() else "fp32"
 
 

@@ -208,7 +208,7 @@ class _GRU(_Step):
         of_gates, of_new = torch.split(self.recurrent(hidden), parts, 1)
         reset, update = gates.add_(of_gates).sigmoid_().chunk(2, 1)
         new = torch.addcmul(new, reset, of_new).tanh_()
-        return (torch.lerp(new, hidden, update),)
+        return (torch.lerp(new, hidden.to(new.dtype), update),)  # autocast may mix the two
 
 
 class _ReLU(_Step):

@@ -117,7 +117,7 @@ def step_line(record: Mapping[str, float]) -> str:
     """The figures of an interval in columns, those that the record has."""
     parts = [text(record[key]) for key, text in _STEP.items() if key in record]
     if record.get("skipped"):
-        parts.append(f"{record['skipped']:.0%} of updates skipped: no finite gradient")
+        parts.append(f"{record['skipped']:.2%} of updates skipped: no finite gradient")
     return "  ".join(parts)
 
 

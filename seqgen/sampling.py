@@ -85,16 +85,18 @@ class Mixture:
 
     def _picked(self, scores: Tensor, which: Tensor | None) -> Tensor:
         """An id out of each row of scores [N, V]; `which` predictions these are, None: all."""
-        if self.forcing.feedback == "top_k":
-            least = scores.topk(min(self.forcing.k, scores.shape[1]), dim=1).values[:, -1:]
-            scores = scores.masked_fill(scores < least, float("-inf"))
-        if self.forcing.feedback != "argmax":
-            if self._noise is None:
-                # Noise is drawn once a prediction: the same id is drawn in every pass that sees
-                # the same scores, which makes the passes converge (Gumbel-max).
-                self._noise = _gumbel(scores.new_empty(int(self.own.sum()), scores.shape[1]))
-            scores = scores + (self._noise if which is None else self._noise[which])
-        return scores.argmax(-1)
+        if self.forcing.feedback == "argmax":
+            return scores.argmax(-1)
+        if self._noise is None:
+            # Noise is drawn once a prediction: the same id is drawn in every pass that sees the
+            # same scores, which makes the passes converge (Gumbel-max).
+            self._noise = _gumbel(scores.new_empty(int(self.own.sum()), scores.shape[1]))
+        noise = self._noise if which is None else self._noise[which]
+        if self.forcing.feedback == "sample":
+            return (scores + noise).argmax(-1)
+        likely, ids = scores.topk(min(self.forcing.k, scores.shape[1]), dim=1)
+        picks = (likely + noise.gather(1, ids)).argmax(-1, keepdim=True)
+        return ids.gather(1, picks).squeeze(1)
 
 
 def _gumbel(empty: Tensor) -> Tensor:

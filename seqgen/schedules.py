@@ -70,7 +70,7 @@ def decay(kind: str, warmup_steps: float, last: float) -> Schedule:
     """The factor of update 1, 2, ..., `last`: 1 until the warm-up is over, then the shape to 0.
 
     `inverse_sqrt` goes on without an end: sqrt(warm-up / update), after Vaswani et al. (2017),
-    section 5.3.
+    section 5.3. Without a warm-up it falls from the first update on.
     """
     if kind == "inverse_sqrt":
         first = max(warmup_steps, 1.0)

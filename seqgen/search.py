@@ -126,7 +126,7 @@ def beam(
         history.append(_spread(column, beams.sentences, (len(allowed), size)))
         penalties = penalties.to(column.totals)  # in their precision: bounds hold to the last bit
         beams, done, moved = _settled(beams, column, penalties, len(history))
-        done, moved = torch.stack([done, moved]).cpu()  # the one wait of a step
+        done, moved = torch.stack([done, moved]).cpu()  # a wait; another was for ties
         stay = (~done).nonzero().squeeze(1).to(beams.ids.device)
         if done.any() or moved.any() or beams.ids.shape[1] != width:
             state = select(state, (stay[:, None] * width + column.parents[stay]).flatten())

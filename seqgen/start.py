@@ -119,6 +119,9 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
     progress = Progress()
     if newest is not None:
         progress = checkpoint.restore(newest, model, optimizer)
+        if earlier is not None and earlier.train.learning_rate != config.train.learning_rate:
+            # A new rate is a new beginning: what returns took from the old one is forgotten.
+            progress.scale, progress.returns = progress.scale * 2**progress.returns, 0
         if not progress.finished:
             say(f"resuming    {run} after step {progress.step:,}")
     elif earlier is not None:
@@ -139,7 +142,7 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
 def make_optimizer(model: torch.nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
     """The optimizer of the settings over all weights; the loop sets its learning rate."""
     every = list(model.parameters())
-    vectors = [weight for weight in every if weight.dim() < 2]  # biases, gains
+    vectors = [weight for weight in every if weight.dim() < 2]  # biases, a learned start
     matrices = [weight for weight in every if weight.dim() >= 2]
     decays = {"params": matrices, "weight_decay": settings.weight_decay}
     weights = [decays, {"params": vectors, "weight_decay": 0.0}] if vectors else [decays]

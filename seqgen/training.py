@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from seqgen.card import write_card
 from seqgen.config import Config
 from seqgen.course import Course
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
-from seqgen.errors import TrainingError
+from seqgen.divergence import Diverged, judge_loss, judge_updates, returned, told
 from seqgen.evaluation import evaluate, write
 from seqgen.journal import Journal
 from seqgen.progress import Reporter, Silent, reporter
@@ -24,10 +23,6 @@ from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, open
 from seqgen.translator import Translator
 from seqgen.updates import Clipping, Interval, Update, update
 from seqgen.validation import Validation, better, validate
-
-IN_A_ROW = 5  # updates without a finite gradient, after which a run has diverged
-WORSE = 2  # times the loss of guessing: a run that has known better has diverged
-RETURNS = 3  # to the last good state, before a run is given up
 
 
 class Outcome(NamedTuple):
@@ -37,10 +32,6 @@ class Outcome(NamedTuple):
     finished: bool  # False: asked to stop; the same command goes on
     steps: int
     scores: Mapping[str, float]  # of the test split, where the run has come to it
-
-
-class Diverged(Exception):
-    """The weights are no longer where they learn; why."""
 
 
 class Stopped(Exception):
@@ -88,6 +79,7 @@ class Training:
             self.data.train, Budget.of(settings), settings.seed, settings.length_blur
         )
         self.course = Course(self.config, self.batches)
+        self.guess = math.log(self.model.decoder.output.out_features)  # nats a token
         self.bf16 = precision(settings, self.config.model.cell) == "bf16"
         self.journal = (
             None
@@ -120,7 +112,7 @@ class Training:
                 if not self._epoch():
                     return Outcome(self.run, False, self.progress.step, {})
             except Diverged as reason:
-                self._go_back(str(reason))
+                self._go_back(reason)
         return self._finish()
 
     def _epoch(self) -> bool:
@@ -148,38 +140,22 @@ class Training:
         self.interval.add(done)
         self.in_a_row = (self.in_a_row + 1) * done.skipped
         if self.device.type == "cpu":
-            self._check()
+            judge_updates(self.in_a_row)
 
-    def _check(self) -> None:
-        if self.in_a_row >= IN_A_ROW:
-            raise Diverged(f"no finite gradient in {IN_A_ROW} updates")
-
-    def _go_back(self, reason: str) -> None:
+    def _go_back(self, reason: Diverged) -> None:
         """Go on from the newest checkpoint, or from the start, with half the learning rate."""
-        progress, run = self.progress, self.run
-        where = f"epoch {progress.epoch}, update {progress.update}"
-        told = f"{reason} up to step {progress.step:,} ({where})"
-        if progress.returns == RETURNS:
-            raise TrainingError(
-                f"{run}: {told}, after {RETURNS} returns with half the rate each; the last "
-                f"checkpoint is whole: lower --learning-rate, or set --max-grad-norm"
-            )
-        distributed.wait()
-        newest = checkpoint.newest(run, self.report.say)
+        line = told(self.progress, reason, self.run)
+        newest = checkpoint.newest(self.run, self.report.say)
         if newest is not None:
             found = checkpoint.restore(newest, self.model, self.optimizer)
         else:
             found = checkpoint.Progress()
             self.model.load_state_dict(fresh(self.config, self.data).state_dict())
             self.optimizer = make_optimizer(self.model, self.config.train)
-        returns = progress.returns + 1
-        # The rate is half of what it was, however often this checkpoint has been returned to.
-        self.progress = replace(found, scale=progress.scale / 2, returns=returns)
+        self.progress = returned(found, self.progress)
         self._take_up()
-        self.report.say(
-            f"diverged    {told}; back to step {found.step:,} with half the learning rate "
-            f"(return {returns} of {RETURNS})"
-        )
+        self.report.say(f"{line}, to step {found.step:,}")
+        distributed.wait()  # until all have read what is now written again
         self._save()
 
     def close(self) -> None:
@@ -214,6 +190,8 @@ class Training:
             self._validate()
         saving = step % settings.save_every == 0 if settings.save_every else validating
         if saving or stopping or over(self.progress, settings):
+            # What has diverged is no state to go back to.
+            judge_loss(self.progress, self.interval.loss(), self.guess)
             self._save()
 
     def _log(self) -> None:
@@ -236,11 +214,8 @@ class Training:
         share = self.progress.step / self.course.last
         left = (1 - share) * self.course.last * seen.seconds / seen.updates
         self.report.step({**record, "share": share, "seconds_left": left})
-        self._check()
-        guess = math.log(self.model.decoder.output.out_features)
-        self.progress.learned |= seen.loss < guess
-        if self.progress.learned and seen.loss > WORSE * guess:
-            raise Diverged(f"a loss of {seen.loss:.2f}, more than {WORSE} times that of guessing,")
+        judge_updates(self.in_a_row)
+        judge_loss(self.progress, seen.loss, self.guess)
 
     def _validate(self) -> None:
         """Scores on the dev data; the best model so far is kept, and plateaus lower the rate."""

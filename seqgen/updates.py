@@ -24,7 +24,7 @@ class Update(NamedTuple):
     tokens: int  # this process's
     norm: Tensor  # of the gradient, before clipping
     clipped: Tensor  # 1 where the norm was made smaller, else 0
-    skipped: Tensor  # 1 where the gradient was not finite, so that no weight was changed, else 0
+    skipped: Tensor  # 1 where the gradient was not finite and is left out, else 0
 
 
 class Clipping:
@@ -82,7 +82,8 @@ def update(
 ) -> Update:
     """One optimizer step over `group`, in which every target token of all ranks weighs the same.
 
-    A gradient that is not finite, which is that of all ranks alike, changes no weight.
+    A gradient that is not finite, which is that of all ranks alike, reaches no weight. On a CPU
+    nothing changes then; on a GPU the optimizer makes the step that a gradient of 0 asks for.
     """
     parameters = list(model.parameters())
     device = parameters[0].device
@@ -98,8 +99,7 @@ def update(
     norm, clipped = clipping(gradients)
     skipped = ~norm.isfinite()
     if device.type != "cpu":
-        # To skip the step would be to wait for the norm. Without a gradient it is one of the
-        # optimizer's memory alone.
+        # To skip the step would be to wait for the norm.
         for one in gradients:
             one.masked_fill_(skipped, 0.0)
     if device.type != "cpu" or not skipped:
@@ -142,6 +142,11 @@ class Interval:
     def pass_over(self, seconds: float) -> None:
         """Leave out time that was not spent training."""
         self._passed += seconds
+
+    def loss(self) -> float:
+        """Nats a target token so far; NaN before the first update."""
+        nats, tokens = (distributed.total(one, self._totals.device) for one in self.totals()[:2])
+        return nats / tokens if tokens else math.nan
 
     def totals(self) -> list[float]:
         """What a checkpoint keeps."""

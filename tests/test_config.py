@@ -19,7 +19,11 @@ FILES = [
     ("a.toml", "train = 3\n", r"a\.toml: train is 3, not a section of settings$"),
     ("a.toml", "[train]\nepochs = 'x'\n", r"a\.toml: epochs must be int; got 'x'$"),
     ("a.toml", "[train]\nepochs = 0\n", r"a\.toml: epochs must be at least 1; got 0$"),
-    ("a.toml", "[model]\ncell = 'x'\n", r"a\.toml: cell must be one of lstm, gru, rnn, rnn_relu; got 'x'$"),
+    (
+        "a.toml",
+        "[model]\ncell = 'x'\n",
+        r"a\.toml: cell must be one of lstm, gru, rnn, rnn_relu; got 'x'$",
+    ),
     ("a.toml", "[model]\ndropout = 1\n", r"dropout must be between 0 and 0\.95; got 1\.0$"),
     ("a.toml", "[train\n", r"a\.toml: is not TOML: "),
     ("a.json", "{", r"a\.json: is not JSON: "),

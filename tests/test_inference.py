@@ -5,7 +5,7 @@ import torch
 from test_model import EVERY, batch, network
 
 from seqgen.decoding import decode
-from seqgen.inference import ready, why_not_int8
+from seqgen.inference import Ready, ready, why_not_int8
 from seqgen.packed import Packed, Plain, Quantized
 from seqgen.recurrent import select
 from seqgen.sections import DecodeConfig
@@ -52,6 +52,24 @@ def test_a_ready_model_is_the_model(cell, attention, layers, extra, precision):
                 memory, prepared = memory.select(stay), prepared.select(stay)
                 of_model, of_fast = (select(each, 2 * stay) for each in (of_model, of_fast))
         torch.testing.assert_close(fast.forced(given), model.forced(given))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("bridge", ["last", "zero"])
+@pytest.mark.parametrize(
+    "kind", [Plain, pytest.param(Packed, marks=needs_mkl)], ids=["32", "arranged"]
+)
+def test_a_ready_model_steps_under_autocast(cell, bridge, kind):
+    model, given = network(cell, layers=3, bridge=bridge).float(), batch()
+    fast = Ready(model, kind, kind)
+    found = []
+    for mixed in (False, True):
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            memory, state = fast.encode(given.source, given.source_lengths)
+            for ids in given.target.T:
+                log_probs, state = fast.step(ids, memory, state)
+        found.append(log_probs.float())
+    torch.testing.assert_close(*found, atol=0.3, rtol=0)
 
 
 def test_weights_are_arranged_where_mkl_is(monkeypatch):
