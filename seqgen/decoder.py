@@ -124,7 +124,10 @@ class Decoder(nn.Module):
         """
         first, ended = self.layers[0](read, _layer(state, 0))
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
-        contexts, weights = self.attention(queries, memory, self._bonus(inputs, queries, memory))
+        bonus = None
+        if self.follow is not None:
+            bonus = self.bonus(inputs, queries, before_each(memory.ids))
+        contexts, weights = self.attention(queries, memory, bonus)
         context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
         for number, layer in enumerate(self.layers[1:], start=1):
@@ -136,15 +139,20 @@ class Decoder(nn.Module):
         state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
         return self.dropout(readouts), state, weights
 
-    def _bonus(self, inputs: Tensor, queries: Tensor, memory: Memory) -> Tensor | None:
-        """What is added to the scores of attention [B, N / B * T, S], if anything."""
-        if self.follow is None:
-            return None
-        # Before the first piece of a source stands what a target begins with.
-        before = functional.pad(memory.ids[:, :-1], (1, 0), value=BOS)
+    def bonus(self, inputs: Tensor, queries: Tensor, before: Tensor) -> Tensor:
+        """What following adds to the scores of attention: [B, N / B * T, S].
+
+        `inputs` are as many ids as there are `queries` [B, N / B * T, H]; `before` [B, S].
+        """
+        assert self.follow is not None
         follows = inputs.reshape(len(before), -1, 1) == before[:, None]
-        bonus: Tensor = follows * self.follow(queries)
-        return bonus
+        found: Tensor = follows * self.follow(queries)
+        return found
+
+
+def before_each(ids: Tensor) -> Tensor:
+    """The id before each of sources [B, S]; before the first stands what a target begins with."""
+    return functional.pad(ids[:, :-1], (1, 0), value=BOS)
 
 
 def _layer(state: State, number: int) -> State:

@@ -13,16 +13,9 @@ from torch import Tensor
 from torch.autograd import Function
 
 from seqgen.kernels import as_forward, in_fp32, into_gates, tanh_backward
-from seqgen.packed import Packed, Plain, Product, arranges
+from seqgen.packed import made_ready
 
 softmax_backward = torch.ops.aten._softmax_backward_data
-
-
-def product(weight: Tensor) -> Product:
-    """Inputs [B, I] times `weight` [O, I], which is arranged once for many of them."""
-    if weight.dtype != torch.float32 or not arranges():
-        return Plain(weight, None)
-    return Packed(weight, None)
 
 
 class Fed(Function):
@@ -50,7 +43,7 @@ class Fed(Function):
         readouts = gates.new_empty(steps, batch, len(weight))
         attention = gates.new_empty(steps, batch, keys.shape[1])
         compared, first = keys.transpose(1, 2), cell
-        through, read = product(recurrent), product(weight)
+        through, read = made_ready(recurrent), made_ready(weight)
         for step in range(steps):
             torch.cat([fed, hidden], dim=1, out=joined[step])
             gate = gates[step].add_(through(joined[step]))
@@ -80,8 +73,8 @@ class Fed(Function):
          kept) = context.saved_tensors  # fmt: skip
         outer, looking = gradients[:2]
         steps, _, width = cells.shape
-        through = product(recurrent.t().contiguous())
-        read = product(weight.t().contiguous())
+        through = made_ready(recurrent.t().contiguous())
+        read = made_ready(weight.t().contiguous())
         into = torch.empty_like(gates)  # the gradient before each gate's nonlinearity
         written = torch.empty_like(readouts)  # and before a readout's
         below = torch.empty_like(top)

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqgen.decoder import before_each
 from seqgen.model import Seq2Seq
-from seqgen.packed import Packed, Plain, Product, Quantized, arranges, quantizes
+from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
-from seqgen.vocabulary import BOS, PAD
+from seqgen.vocabulary import PAD
 
 Making = Callable[[Tensor, Tensor | None], Product]  # of weight [O, I] and bias [O]
 
@@ -26,12 +27,9 @@ def ready(model: Seq2Seq, int8: bool = False) -> "Ready":
 
     With `int8`, nearly the same: the decoder's weights have 8 bits, if `why_not_int8` is empty.
     """
-    output = model.decoder.output.weight
-    if output.is_cuda or output.dtype != torch.float32:
-        return Ready(model, Plain, Plain)
-    exact = Packed if arranges() else Plain
-    quantized = int8 and not why_not_int8(output.device)
-    return Ready(model, Quantized if quantized else exact, exact)
+    single = model.decoder.output.weight.dtype == torch.float32
+    quantized = int8 and single and not why_not_int8(model.device)
+    return Ready(model, Quantized if quantized else made_ready)
 
 
 def why_not_int8(device: torch.device) -> str:
@@ -63,7 +61,7 @@ class Ready:
     The state is a tensor [N, H] for each layer and part, and what is fed, [N, R].
     """
 
-    def __init__(self, model: Seq2Seq, product: Making, exact: Making):
+    def __init__(self, model: Seq2Seq, product: Making):
         self.model, self.device, self.forced = model, model.device, model.forced
         decoder = self.decoder = model.decoder
         context = decoder.readout.in_features - decoder.width
@@ -77,9 +75,9 @@ class Ready:
         above = [step.of_context for step in self.steps[1:]]
         self.widths = [len(each) for each in above] + [len(weight)]
         # Of states, in full precision: it is once a sentence.
-        self.value = exact(torch.cat([*above, weight[:, decoder.width :]]), None)
+        self.value = made_ready(torch.cat([*above, weight[:, decoder.width :]]))
         key = decoder.attention.key
-        self.key = exact(key.weight, None) if isinstance(key, nn.Linear) else key
+        self.key = made_ready(key.weight) if isinstance(key, nn.Linear) else key
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
         """What `step` needs of `source` [B, S], whose lengths [B] are on the CPU."""
@@ -96,7 +94,7 @@ class Ready:
             values=self.value(flat).view(shape),
             closed=closed[:, None],
             ids=source,
-            before=functional.pad(source[:, :-1], (1, 0), value=BOS),
+            before=before_each(source),
         )
         return kept, (*layers, *(part[0] for part in fed))
 
@@ -131,8 +129,7 @@ class Ready:
         """Weights [B, N / B, S]."""
         decoder, closed = self.decoder, memory.closed
         if decoder.follow is not None:
-            follows = ids.view(len(memory.ids), -1, 1) == memory.before[:, None]
-            closed = closed + follows * decoder.follow(queries)
+            closed = closed + decoder.bonus(ids, queries, memory.before)
         if decoder.attention.factor is None:
             scores = decoder.attention.scores(queries, memory.keys) + closed
         else:

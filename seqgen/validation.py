@@ -57,7 +57,7 @@ def _teacher_forced(
     translator: Translator, data: Prepared, budget: Budget
 ) -> tuple[float, int, int]:
     """Summed nats, right tokens and tokens."""
-    device = next(translator.model.parameters()).device
+    device = translator.model.device
     nats, correct, tokens = 0.0, 0, 0
     for (batch,) in Batches(data.validation, budget, seed=0).groups(0):
         with torch.inference_mode():

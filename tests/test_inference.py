@@ -61,7 +61,7 @@ def test_a_ready_model_is_the_model(cell, attention, layers, extra, precision):
 )
 def test_a_ready_model_steps_under_autocast(cell, bridge, kind):
     model, given = network(cell, layers=3, bridge=bridge).float(), batch()
-    fast = Ready(model, kind, kind)
+    fast = Ready(model, kind)
     found = []
     for mixed in (False, True):
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=mixed):
@@ -77,7 +77,7 @@ def test_weights_are_arranged_where_mkl_is(monkeypatch):
     assert isinstance(ready(network()).write, Plain), "MKL arranges single precision alone"
     if hasattr(torch.ops.mkl, "_mkl_linear"):
         assert isinstance(ready(model).write, Packed)
-    monkeypatch.setattr("seqgen.inference.arranges", lambda: False)
+    monkeypatch.setattr("seqgen.packed.arranges", lambda: False)
     assert isinstance(ready(model).write, Plain)
 
 
