@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqgen.sections import TrainConfig
+from seqgen.trainsection import TrainConfig
 from seqgen.vocabulary import PAD
 
 Integers = NDArray[numpy.integer]

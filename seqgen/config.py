@@ -1,8 +1,8 @@
 """All settings of a run together, and how values from files and flags go over them.
 
 The file formats, the command-line options and the reference table are derived from the
-dataclasses of `sections`. A run's `config.json` holds all of it, with the facts that training
-found.
+dataclasses of `sections`, `modelsection` and `trainsection`. A run's `config.json` holds all of
+it, with the facts that training found.
 """
 
 import difflib
@@ -11,16 +11,10 @@ from dataclasses import Field, dataclass, field, replace
 from typing import Any, get_type_hints
 
 from seqgen.errors import ConfigError
-from seqgen.sections import (
-    DataConfig,
-    DecodeConfig,
-    Facts,
-    ModelConfig,
-    SamplingConfig,
-    TokenizerConfig,
-    TrainConfig,
-)
+from seqgen.modelsection import ModelConfig
+from seqgen.sections import DataConfig, DecodeConfig, Facts, TokenizerConfig
 from seqgen.settings import Section, settings
+from seqgen.trainsection import SamplingConfig, TrainConfig
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from torch.nn import functional
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
+from seqgen.modelsection import ModelConfig
 from seqgen.recurrent import (
     ACTIVATIONS,
     Inputs,
@@ -17,7 +18,6 @@ from seqgen.recurrent import (
     trains_here,
     whole,
 )
-from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, PAD
 
 

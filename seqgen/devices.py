@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from seqgen.errors import ConfigError
-from seqgen.sections import TrainConfig
+from seqgen.trainsection import TrainConfig
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 LARGE = 2**22  # bytes

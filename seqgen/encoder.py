@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from seqgen.dropout import Dropout
+from seqgen.modelsection import ModelConfig
 from seqgen.recurrent import ACTIVATIONS, State, embedded, parts, whole
-from seqgen.sections import ModelConfig
 from seqgen.stack import Stack
 from seqgen.vocabulary import PAD
 

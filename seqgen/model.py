@@ -15,9 +15,9 @@ from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
 from seqgen.losses import CrossEntropy
+from seqgen.modelsection import ModelConfig
 from seqgen.recurrent import INITIALIZATIONS, Recurrent, State, initialize
 from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
-from seqgen.sections import ModelConfig
 from seqgen.vocabulary import EOS, PAD, UNK
 
 

@@ -20,8 +20,8 @@ from seqgen.errors import CheckpointError
 from seqgen.evaluation import references_in
 from seqgen.model import Seq2Seq, build
 from seqgen.preparation import Prepared, prepare
-from seqgen.sections import SamplingConfig, TrainConfig
 from seqgen.signals import Pause
+from seqgen.trainsection import SamplingConfig, TrainConfig
 
 METRICS_FILE = "metrics.jsonl"
 WRITTEN = (

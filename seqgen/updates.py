@@ -12,7 +12,7 @@ from seqgen import distributed
 from seqgen.batching import Batch
 from seqgen.model import Seq2Seq
 from seqgen.sampling import Forcing
-from seqgen.sections import TrainConfig
+from seqgen.trainsection import TrainConfig
 
 RECENT = 1000  # gradient norms that a quantile is taken of
 

@@ -16,8 +16,8 @@ MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__
 # A module may import those of the levels above its own, and those before it in its level.
 LEVELS = """
     errors vocabulary signals terminal |
-    settings sections config configfiles resources recipes runs devices progress journal table hub
-    readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
+    settings sections modelsection trainsection config configfiles resources recipes runs devices
+    progress journal table hub readers splits corpus tokenizer segments metrics schedules distributed diagnostics kernels
     dropout losses ranking packed feeding
     recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference |

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqgen.batching import Batches, Budget, Encoded, Side, cut, mixed
-from seqgen.sections import TrainConfig
+from seqgen.trainsection import TrainConfig
 from seqgen.vocabulary import BOS, EOS, PAD
 
 PAIRS = 57

@@ -15,8 +15,8 @@ from seqgen.checkpoint import Progress, checkpoints, damage, newest
 from seqgen.errors import CheckpointError
 from seqgen.model import build
 from seqgen.progress import Silent
-from seqgen.sections import TrainConfig
 from seqgen.start import make_optimizer
+from seqgen.trainsection import TrainConfig
 
 
 @pytest.fixture(scope="module")

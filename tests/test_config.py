@@ -9,8 +9,10 @@ from seqgen.config import Config
 from seqgen.configfiles import read_config
 from seqgen.devices import pick_device
 from seqgen.errors import ConfigError, DataError, SeqgenError
+from seqgen.modelsection import ModelConfig
 from seqgen.preparation import prepare
-from seqgen.sections import DecodeConfig, ModelConfig, SamplingConfig
+from seqgen.sections import DecodeConfig
+from seqgen.trainsection import SamplingConfig
 
 FILES = [
     ("a.toml", "[trian]\nepochs = 3\n", r"a\.toml: unknown section 'trian'; did you mean 'train'"),

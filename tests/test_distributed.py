@@ -18,7 +18,7 @@ import torch
 import test_training as t
 from seqgen import distributed
 from seqgen.batching import Budget, Encoded
-from seqgen.sections import TrainConfig
+from seqgen.trainsection import TrainConfig
 from seqgen.sampling import GOLD
 from seqgen.start import make_optimizer
 from seqgen.updates import Clipping, update

@@ -12,8 +12,8 @@ from seqgen.decoder import Decoder
 from seqgen.decoding import padded
 from seqgen.errors import ConfigError
 from seqgen.model import build
+from seqgen.modelsection import ModelConfig
 from seqgen.sampling import Forcing
-from seqgen.sections import ModelConfig
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
 SOURCES, TARGETS = 19, 23  # vocabularies

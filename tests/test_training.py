@@ -30,8 +30,9 @@ from seqgen.metrics import METRICS
 from seqgen.model import build
 from seqgen.progress import Silent
 from seqgen.sampling import GOLD
-from seqgen.sections import DecodeConfig, TrainConfig
+from seqgen.sections import DecodeConfig
 from seqgen.start import make_optimizer
+from seqgen.trainsection import TrainConfig
 from seqgen.translator import Translator
 from seqgen.updates import RECENT, Clipping, update
 from seqgen.validation import Validation

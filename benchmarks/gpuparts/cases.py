@@ -11,7 +11,7 @@ from torch import Tensor
 from seqgen.batching import Batch
 from seqgen.decoding import padded
 from seqgen.model import Seq2Seq, build
-from seqgen.sections import ModelConfig
+from seqgen.modelsection import ModelConfig
 from seqgen.vocabulary import BOS, EOS
 
 CELLS = ("lstm", "gru", "rnn")

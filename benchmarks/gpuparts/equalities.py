@@ -17,7 +17,8 @@ from seqgen.errors import ConfigError
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
 from seqgen.search import Found
-from seqgen.sections import DecodeConfig, SamplingConfig, TrainConfig
+from seqgen.sections import DecodeConfig
+from seqgen.trainsection import SamplingConfig, TrainConfig
 from seqgen.updates import Clipping, update
 from seqgen.vocabulary import PAD
 
