@@ -97,7 +97,20 @@ def training(result: Record) -> Iterator[Goal]:
         rows["seqgen"]["peak_mib"] / min(row["peak_mib"] for row in peers.values()), 1, " x",
         most=True,
     )  # fmt: skip
+    if "seqgen, bf16" in rows:
+        yield from rounded(rows, rows[fastest]["median"], fastest, losses)
     yield Goal("time in making batches", 100 * rows["seqgen"]["waiting"], 1, " %", most=True)
+
+
+def rounded(rows: Record, peer: float, fastest: str, losses: Record) -> Iterator[Goal]:
+    """Training in bf16, whose dev loss is to be that of fp32."""
+    what = f"training, seqgen, bf16, of {fastest} in fp32"
+    yield Goal(what, rows["seqgen, bf16"]["median"] / peer, 2.5, " x", gap="bf16")
+    if {"seqgen", "seqgen, bf16"} <= set(losses):
+        ratio = losses["seqgen, bf16"]["dev_loss"] / losses["seqgen"]["dev_loss"]
+        yield Goal(
+            "dev loss with bf16, above that with fp32", 100 * (ratio - 1), 1, " %", most=True
+        )
 
 
 def words(result: Record) -> Iterator[Goal]:

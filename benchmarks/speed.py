@@ -55,6 +55,7 @@ class Contestant(NamedTuple):
     decode: tuple[str, ...] = ()
     beams: tuple[int, ...] = (1, 5)
     model: str = ""  # the contestant whose model it decodes with, where it trains none of its own
+    compared: bool = False  # by its dev loss, although it does not decode
 
     def run(self, command: str, *words: object) -> Record:
         """The last line that its driver prints."""
@@ -82,6 +83,9 @@ def contestants(peers: Path | None) -> list[Contestant]:
         Contestant("seqgen --int8", ours, "ours.py", decode=("--int8",), model="seqgen"),
         Contestant("tutorial loop", ours, "tutorial.py", beams=(1,)),
     ]
+    if multiplies_bf16():
+        rounded = setting("train.precision", "bf16")
+        found.append(Contestant("seqgen, bf16", ours, "ours.py", rounded, beams=(), compared=True))
     for name in ("opennmt", "eole", "joeynmt"):
         python = (peers or HERE) / name / "bin" / "python"
         if python.exists():
@@ -238,7 +242,7 @@ def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
     """The dev losses after `EPOCHS` epochs; the models stay in OUT."""
     losses: Record = {}
     for one in found:
-        if one.model or not one.beams:
+        if one.model or not (one.beams or one.compared):
             continue
         place = options.out / one.name
         marker = place / "trained.json"
