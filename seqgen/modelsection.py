@@ -1,0 +1,78 @@
+"""Settings of the network, each written once: name, type, default, meaning and check."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from seqgen.errors import ConfigError
+from seqgen.settings import Section, setting
+
+
+@dataclass(frozen=True)
+class ModelConfig(Section):
+    """The network."""
+
+    cell: Literal["lstm", "gru", "rnn", "rnn_relu"] = setting(
+        "lstm", "recurrent cell; rnn squashes with tanh"
+    )
+    embedding: int = setting(256, "embedding width", minimum=1, maximum=65536)
+    hidden: int = setting(
+        256, "decoder width; each encoder direction gets half", minimum=2, maximum=65536
+    )
+    layers: int = setting(1, "decoder layers", minimum=1, maximum=64)
+    encoder_layers: int = setting(
+        0, "encoder layers; 0: as many as the decoder", minimum=0, maximum=64
+    )
+    bidirectional: bool = setting(True, "read the source in both directions")
+    attention: Literal["additive", "general", "dot", "scaled_dot"] = setting(
+        "general", "how a query scores the source states"
+    )
+    bridge: Literal["last", "mean", "zero", "learned"] = setting(
+        "last",
+        "what the decoder starts from: last encoder states, their mean, zeros, or what is learned",
+    )
+    activation: Literal["tanh", "relu", "leaky_relu", "elu", "silu"] = setting(
+        "tanh", "nonlinearity of the bridge and of the readout"
+    )
+    lexical: bool = setting(
+        False, "attend to the source embeddings beside the states: learns to copy sooner"
+    )
+    copy: bool = setting(
+        False, "choose between writing a token and copying one that attention is on"
+    )
+    follow: bool = setting(
+        False, "attend more to what stands behind the source piece that was written last"
+    )
+    input_feeding: bool = setting(
+        False, "the first decoder layer reads the last readout as well, step by step: slower"
+    )
+    residual: bool = setting(False, "add each layer's input to its output, from the second on")
+    dropout: float = setting(
+        0.2, "dropout on embeddings, between layers and before the output", minimum=0, maximum=0.95
+    )
+    word_dropout: float = setting(
+        0.0, "share of source and target inputs that training takes for unknown",
+        minimum=0, maximum=0.95,
+    )  # fmt: skip
+    tie: Literal["none", "target", "all"] = setting(
+        "target", "share the output projection with the target embedding, or all three"
+    )
+    initialization: Literal["xavier", "he", "lecun", "orthogonal", "gaussian", "uniform"] = setting(
+        "xavier", "initial weights of matrices"
+    )
+    recurrent_initialization: Literal[
+        "xavier", "he", "lecun", "orthogonal", "gaussian", "uniform", "identity"
+    ] = setting("orthogonal", "initial weights of state-to-state matrices")
+    forget_bias: float = setting(1.0, "initial bias of an LSTM's forget gate")
+    embedding_std: float = setting(
+        1.0, "spread of initial embeddings that are no output projection", minimum=0, maximum=100
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bidirectional and self.hidden % 2:
+            raise ConfigError(f"model.hidden must be even, half per direction; got {self.hidden}")
+        if self.lexical and self.attention in ("dot", "scaled_dot"):
+            raise ConfigError(
+                f"model.attention = {self.attention!r} compares equal widths, which model.lexical "
+                f"makes unequal; general attention takes both"
+            )
