@@ -16,6 +16,9 @@ from seqgen.kernels import as_forward, in_fp32
 
 CACHED = 2**19  # scores that are worked on at a time
 UNLIKELY = 60.0  # nats, of which fp32 still holds the probability
+# oneDNN makes a program for each number of rows, which takes longer than the product: there are
+# few numbers of rows.
+ROUND = 64
 
 
 class CrossEntropy(Function):
@@ -38,34 +41,45 @@ class CrossEntropy(Function):
         smoothing: bool,
         bf16: bool,
     ) -> tuple[Tensor, Tensor]:
+        factor = weight.bfloat16() if bf16 else weight
         # Scores, then probabilities, then those less 1 where wanted: the gradient.
-        scores = _product(readouts, weight.t(), bf16)  # [N, V]
-        nats = scores.new_empty(len(scores))
+        every = (_rounded(readouts) if bf16 else readouts) @ factor.t()  # [N, V], 0 in added rows
+        scores = every[: len(readouts)]
+        nats = readouts.new_empty(len(readouts))
         spread = torch.zeros_like(nats)
-        rows = max(1, CACHED // len(weight))
-        blocks = (torch.split(each, rows) for each in (scores, wanted[:, None], nats, spread))
+        blocks = (_blocks(each, len(weight)) for each in (scores, wanted[:, None], nats, spread))
         for part, ids, of_gold, of_mean in zip(*blocks, strict=True):
-            gold = part.add_(bias).gather(1, ids)
+            exact = part + bias if bf16 else part.add_(bias)
+            gold = exact.gather(1, ids)
             if smoothing:
-                torch.sub(gold.squeeze(1), part.mean(1), out=of_mean)
-            likely = torch.softmax(part, 1, out=part).gather(1, ids)
+                torch.sub(gold.squeeze(1), exact.mean(1), out=of_mean)
+            likely = torch.softmax(exact, 1, out=exact).gather(1, ids)
             torch.log(likely.squeeze(1), out=of_gold).neg_()
-            part.scatter_add_(1, ids, part.new_full(ids.shape, -1))
+            exact.scatter_add_(1, ids, exact.new_full(ids.shape, -1))
+            if bf16:
+                part.copy_(exact)
         _recover(nats, scores, readouts, weight, bias, wanted)
         spread = spread + nats if smoothing else spread
-        context.smoothing, context.bf16 = smoothing, bf16
-        context.save_for_backward(readouts, weight, wanted, scores)
+        context.smoothing = smoothing
+        context.save_for_backward(readouts, weight, factor, wanted, every)
         return nats, spread
 
     @staticmethod
     @as_forward
     def backward(context: Any, *gradients: Tensor) -> Any:
-        readouts, weight, wanted, residuals = context.saved_tensors
+        readouts, weight, factor, wanted, every = context.saved_tensors
         of_gold, of_mean = gradients
         each = of_gold + of_mean
-        to_readouts = _product(residuals, weight, context.bf16).mul_(each[:, None])
-        to_weight = _product(residuals.t(), readouts * each[:, None], context.bf16)
-        to_bias = each @ residuals
+        weighed = readouts * each[:, None]
+        if every.dtype == torch.bfloat16:
+            to_readouts = (every @ factor)[: len(readouts)].float()
+            to_weight = (every.t() @ _rounded(weighed)).float()
+            residuals = _blocks(every[: len(readouts)], len(weight))
+            shares = zip(_blocks(each, len(weight)), residuals, strict=True)
+            to_bias = torch.stack([share @ part.float() for share, part in shares]).sum(0)
+        else:
+            to_readouts, to_weight, to_bias = every @ factor, every.t() @ weighed, each @ every
+        to_readouts.mul_(each[:, None])
         if context.smoothing:
             # The mean wants every id alike: not 1 of the wanted one, but 1 / V of each.
             share = of_mean / len(weight)
@@ -91,10 +105,18 @@ def _recover(
     lost = (nats > UNLIKELY).nonzero().squeeze(1)
     if not len(lost):
         return
-    rows, best = residuals[lost].max(1)
+    rows, best = residuals[lost].float().max(1)
     scores = [(readouts[lost] * weight[ids]).sum(1) + bias[ids] for ids in (best, wanted[lost])]
     nats[lost] = scores[0] - scores[1] - rows.log()
 
 
-def _product(left: Tensor, right: Tensor, bf16: bool) -> Tensor:
-    return (left.bfloat16() @ right.bfloat16()).float() if bf16 else left @ right
+def _blocks(values: Tensor, vocabulary: int) -> tuple[Tensor, ...]:
+    """Rows of `values` as many at a time as have scores in the cache."""
+    return torch.split(values, max(1, CACHED // vocabulary))
+
+
+def _rounded(rows: Tensor) -> Tensor:
+    """`rows` [N, R] as bf16, with rows of 0 up to a multiple of `ROUND`."""
+    rounded = rows.new_zeros(-(-len(rows) // ROUND) * ROUND, rows.shape[1], dtype=torch.bfloat16)
+    rounded[: len(rows)] = rows
+    return rounded

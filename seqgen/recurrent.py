@@ -34,6 +34,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
 }
 
+ROUND = 16  # rows of a batch in bf16
+
 # Where torch has no fused layer that is fast on the way back: the CPU, but for what oneDNN has.
 KERNELS: dict[type[nn.RNNBase], type[Function]] = {nn.LSTM: LSTM, nn.GRU: GRU}
 
@@ -106,9 +108,16 @@ class Recurrent(nn.Module):
         fed = whole(inputs)
         if fed.is_cuda:
             fed, state = self._of_weights(fed), state and tuple(map(self._of_weights, state))
+        count, added = len(fed), added_rows(fed)
+        if added:
+            fed = functional.pad(fed, (0, 0, 0, 0, 0, added))
+            state = state and tuple(functional.pad(part, (0, 0, 0, added)) for part in state)
         with _unmixed(fed):
             outputs, ended = self.cell(fed, self._unwrapped(state))
-        return outputs, ended if self.parts == 2 else (ended,)
+        ended = ended if self.parts == 2 else (ended,)
+        if added:
+            outputs, ended = outputs[:count], tuple(part[:, :count] for part in ended)
+        return outputs, ended
 
     def has_kernel(self, inputs: Inputs) -> bool:
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
@@ -143,6 +152,15 @@ class Recurrent(nn.Module):
 
     def _unwrapped(self, state: State | None) -> State | Tensor | None:
         return state[0] if state is not None and self.parts == 1 else state
+
+
+def added_rows(inputs: Tensor) -> int:
+    """How many rows of 0 go below inputs [B, T, I] so that batches have few numbers of rows.
+
+    In bf16, oneDNN's products are so fast that making a program for each shape takes longer.
+    """
+    rounds = not inputs.is_cuda and torch.is_autocast_enabled("cpu") and inputs.shape[1] > 1
+    return -len(inputs) % ROUND if rounds else 0
 
 
 def _unmixed(inputs: Tensor) -> AbstractContextManager[object]:

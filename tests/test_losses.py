@@ -33,6 +33,21 @@ def test_the_loss_and_its_gradients_are_those_of_torch(smoothing, rows, monkeypa
     )
 
 
+@pytest.mark.parametrize("count", [1, 63, 64, 65])
+@pytest.mark.parametrize("smoothing", [False, True])
+def test_products_of_bf16_are_near_those_of_fp32_for_any_number_of_rows(count, smoothing):
+    torch.manual_seed(count)
+    leaves = [torch.randn(shape, requires_grad=True) for shape in ((count, R), (V, R), (V,))]
+    wanted, each = torch.randint(V, (count,)), torch.rand(count)
+    both = []
+    for bf16 in (False, True):
+        nats, spread = CrossEntropy.apply(*leaves, wanted, smoothing, bf16)
+        both.append((nats, spread, *torch.autograd.grad(((nats + spread) * each).sum(), leaves)))
+    for exact, near in zip(*both, strict=True):
+        # Numbers of 8 bits, and sums of them.
+        torch.testing.assert_close(near, exact, rtol=0.03, atol=0.02 * count**0.5)
+
+
 def test_scores_may_be_far_apart():
     readouts = torch.tensor([[1.0], [-1.0]], requires_grad=True)
     weight = torch.tensor([[2000.0], [0.0]], requires_grad=True)
