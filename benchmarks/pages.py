@@ -17,10 +17,18 @@ def page(result: Record) -> str:
         "decoding": decoding,
         "start": start,
     }
-    lines = head(result["machine"], result["limits"]) + goals(result)
+    lines = [
+        "# How fast",
+        "",
+        "Made by `speed.py` from `results/speed.json`; `NOTES.md` tells how it came about. Figures "
+        "are medians, with the least and the most of the rounds.",
+        "",
+        *goals(result),
+    ]
     for name, lines_of in parts.items():
         if result.get(name):
-            lines += lines_of(result[name])
+            title, *rest = lines_of(result[name])
+            lines += ["", f"## {title}", "", on(**result["on"][name]), *rest]
     growth = [
         "",
         "## How cost grows",
@@ -32,19 +40,16 @@ def page(result: Record) -> str:
     return "\n".join(lines + growth) + "\n"
 
 
-def head(machine: Record, limits: Record) -> list[str]:
+def on(machine: Record, limits: Record, seqgen: str) -> str:
     """What was measured on."""
-    return [
-        "# How fast",
-        "",
-        "Made by `speed.py` from `results/speed.json`; `NOTES.md` tells how it came about. Figures "
-        "are medians, with the least and the most of the rounds.",
-        "",
-        f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, torch "
-        f"{machine['torch']}, Python {machine['python']}. Matrix products: {limits['float32']} "
-        f"GFLOP/s; memory: {limits['copy']} GB/s.",
-        "",
-    ]
+    products = f"{limits['float32']:,.0f} GFLOP/s"
+    if machine.get("bf16"):
+        products += f", {limits['bfloat16']:,.0f} of bf16"
+    return (
+        f"seqgen {seqgen} on {machine['cpu']}, {machine['cores']} cores, {machine['threads']} "
+        f"threads, torch {machine['torch']}, Python {machine['python']}. Matrix products: "
+        f"{products}; memory: {limits['copy']} GB/s."
+    )
 
 
 def training(measured: Record) -> list[str]:
@@ -54,7 +59,7 @@ def training(measured: Record) -> list[str]:
     ceiling = statistics.median(measured["ceilings"])
     waits = f"Making batches takes {rows['seqgen']['waiting']:.2%} of seqgen's time."
     return [
-        "## Training, fp32",
+        "Training, fp32 where a row says nothing else",
         "",
         f"The rate of matrix products beside each round allows {ceiling:,.0f} target tokens a "
         f"second without input feeding. {waits}",
@@ -72,8 +77,7 @@ def training(measured: Record) -> list[str]:
 def words(rows: Record) -> list[str]:
     """Target symbols a second on words of characters."""
     return [
-        "",
-        "## Training on words of characters, 256 at a time, fp32",
+        "Training on words of characters, 256 at a time, fp32",
         "",
         "| | target symbols/s | of yoyodyne | peak MiB | differs |",
         "|---|--:|--:|--:|---|",
@@ -94,8 +98,7 @@ def of_peer(rows: Record, name: str) -> str:
 def models(losses: Record) -> list[str]:
     """The dev losses of the models that decode."""
     return [
-        "",
-        "## Models",
+        "Models",
         "",
         "| | dev loss, nats a token | epochs |",
         "|---|--:|--:|",
@@ -117,8 +120,7 @@ def decoding(measured: Record) -> list[str]:
         for how in measured["seqgen"]
     }
     return [
-        "",
-        "## Decoding test_2016_flickr",
+        "Decoding test_2016_flickr",
         "",
         "| | sentences at a time / beam | output pieces/s | of the fastest peer | BLEU |",
         "|---|---|--:|--:|--:|",
@@ -134,7 +136,7 @@ def decoding(measured: Record) -> list[str]:
 def start(seconds: Record) -> list[str]:
     """How long processes take that begin from nothing."""
     rows = (f"| `{name}` | {shown(row, 2)} |" for name, row in seconds.items())
-    return ["", "## Start, seconds of wall clock", "", "| | |", "|---|--:|", *rows]
+    return ["Start, seconds of wall clock", "", "| | |", "|---|--:|", *rows]
 
 
 def shown(row: Record, digits: int = 0) -> str:

@@ -105,8 +105,8 @@ def main(options: argparse.Namespace) -> None:
     """Measure what was asked for and write it down."""
     found = [one for one in contestants(options.peers)
              if not options.tools or one.name in options.tools]  # fmt: skip
-    result: Record = {"machine": machine(), "limits": limits(), "seqgen": __version__}
-    say(f"limits: {result['limits']}")
+    here = {"machine": machine(), "limits": limits(), "seqgen": __version__}
+    say(f"limits: {here['limits']}")
     parts: dict[str, Callable[[argparse.Namespace, list[Contestant]], Any]] = {
         "start": start,
         "training": training,
@@ -114,14 +114,16 @@ def main(options: argparse.Namespace) -> None:
         "models": models,
         "decoding": decoding,
     }
+    result: Record = {"on": {}}
     if RESULTS.exists() and not options.quick:
-        result = {**json.loads(RESULTS.read_text("utf-8")), **result}
+        result = json.loads(RESULTS.read_text("utf-8"))
     for name in options.parts or parts:
         if name == "words" and options.words is None:
             say("words: left out, and what was measured before stays; --words names a file")
             continue
         measured = parts[name](options, found)
         result[name] = over(result.get(name, {}), measured) if options.tools else measured
+        result["on"][name] = here
         if not options.quick:
             RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
             TABLE.write_text(page(result), encoding="utf-8")
