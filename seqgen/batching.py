@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy
@@ -86,16 +86,21 @@ class Budget(NamedTuple):
     tokens: int  # target ids, padding included
     sentences: int = 0  # 0: no limit
     growth: float = 1.0  # times as much from one epoch to the next
+    jump: float = 1.0  # times as much again from each of these epochs on
+    jumps: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, settings: TrainConfig) -> "Budget":
+    def of(cls, settings: TrainConfig, jumps: Sequence[int] = ()) -> "Budget":
         """What the settings say; sentences that are counted may be of any length."""
         tokens = sys.maxsize if settings.batch_sentences else settings.batch_tokens
-        return cls(tokens, settings.batch_sentences, settings.batch_growth)
+        growth, jump = settings.batch_growth, settings.plateau_growth
+        return cls(tokens, settings.batch_sentences, growth, jump, tuple(jumps))
 
     def factor(self, epoch: int) -> float:
         """How many times the budget of epoch 0 that epoch has."""
-        return min(self.growth ** min(epoch, 99), 1e9)  # no float is too large
+        jumps = sum(first <= epoch for first in self.jumps)
+        # No float is too large.
+        return min(self.growth ** min(epoch, 99) * self.jump ** min(jumps, 99), 1e9)
 
     def at(self, epoch: int) -> "Budget":
         """What goes into a batch of that epoch."""
@@ -118,7 +123,8 @@ class Batches:
         self.budget = budget
         self.seed = seed
         self.blur = blur
-        self._counted: tuple[int, int] = (-1, 0)  # the epoch asked for last, and its batches
+        # What was asked for last, an epoch and what goes into its batches, and their number.
+        self._counted: tuple[object, int] = ((), 0)
 
     def order(self, epoch: int) -> Iterator[Integers]:
         """The sentences of each batch of an epoch; every sentence is in exactly one."""
@@ -144,8 +150,9 @@ class Batches:
 
     def updates(self, epoch: int, size: int = 1) -> int:
         """How many updates of `size` batches the epoch has."""
-        if self._counted[0] != epoch:
-            self._counted = (epoch, sum(1 for _ in self.order(epoch)))
+        asked = (epoch, self.budget.at(epoch))
+        if self._counted[0] != asked:
+            self._counted = (asked, sum(1 for _ in self.order(epoch)))
         return -(-self._counted[1] // size)
 
     def expected(self, epochs: float, size: int = 1) -> float:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -30,6 +30,7 @@ MODEL_FILES = [
     "generated_predictions.txt",
 ]
 PROGRESS, OPTIMIZER = "progress.json", "optimizer.safetensors"
+Files = Iterable[tuple[str, Mapping[str, Tensor]]]  # by name, made one after the other
 
 
 @dataclass
@@ -52,6 +53,7 @@ class Progress:
     norms: list[float | None] = field(default_factory=list)  # recent ones of the gradient
     returns: int = 0  # to the last good state
     learned: bool = False  # whether the loss has been below that of a guess
+    grown: list[int] = field(default_factory=list)  # epochs that batches are larger from
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -142,15 +144,23 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def save(
-    run: Path, progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, keep: int
+    run: Path,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+    beside: Files = (),
 ) -> Path:
-    """Write `training/step-N`, which is there whole or not at all; older ones beyond `keep` go."""
+    """Write `training/step-N`, which is there whole or not at all; older ones beyond `keep` go.
+
+    Beside what `restore` takes back it holds the files of tensors `beside`.
+    """
     done = run / "training" / f"step-{progress.step:08d}"
     draft = done.with_name(f".{done.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)  # left by a run that was killed while saving
     draft.mkdir(parents=True)
     sums = {}
-    for name, content in _contents(progress, model, optimizer):
+    for name, content in _contents(progress, model, optimizer, beside):
         write(draft / name, content)
         sums[name] = hashlib.sha256(content).hexdigest()
         del content  # before the next is made
@@ -165,11 +175,13 @@ def save(
 
 
 def _contents(
-    progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer
+    progress: Progress, model: nn.Module, optimizer: torch.optim.Optimizer, beside: Files
 ) -> Iterator[tuple[str, bytes]]:
     """The files of a checkpoint, one after the other, so that memory holds one at a time."""
     yield WEIGHTS, tensor_bytes(_on_cpu(weights(model)))
     yield OPTIMIZER, tensor_bytes(_on_cpu(optimizer_tensors(optimizer)))
+    for name, tensors in beside:
+        yield name, tensor_bytes(_on_cpu(tensors))
     yield PROGRESS, json.dumps(asdict(progress), indent=2).encode()
 
 
@@ -194,7 +206,7 @@ def damage(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, or None."""
     try:
         sums = json.loads((checkpoint / MANIFEST).read_bytes())
-        for name in (WEIGHTS, OPTIMIZER, PROGRESS):
+        for name in dict.fromkeys([WEIGHTS, OPTIMIZER, PROGRESS, *sums]):
             if hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() != sums[name]:
                 return f"{name} is not what was written"
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -207,7 +219,8 @@ def restore(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer
     load_weights(model, read_weights(checkpoint / WEIGHTS), checkpoint / WEIGHTS)
     load_optimizer(optimizer, read_weights(checkpoint / OPTIMIZER))
     values = json.loads((checkpoint / PROGRESS).read_bytes())
-    if not isinstance(values, dict) or values.keys() != {one.name for one in fields(Progress)}:
+    # One of an earlier version lacks what came later, which then had its default.
+    if not isinstance(values, dict) or values.keys() - {one.name for one in fields(Progress)}:
         raise CheckpointError(
             f"{checkpoint / PROGRESS}: was written by another version of seqgen; "
             f"start afresh with --overwrite"

@@ -7,7 +7,7 @@ from seqgen.batching import Batches
 from seqgen.checkpoint import Progress
 from seqgen.config import Config
 from seqgen.sampling import Forcing
-from seqgen.schedules import decay, teacher_forcing, warmup
+from seqgen.schedules import RATE_SCALINGS, decay, teacher_forcing, warmup
 
 
 class Course:
@@ -17,13 +17,17 @@ class Course:
         self.config, self.batches = config, batches
         self.last = min(config.train.max_steps or math.inf, self._updates(config.train.epochs))
         self._ratio = self._falling()
+        # No batch can be larger than all of the first epoch.
+        self._largest = self._updates(1)
 
     def rate(self, progress: Progress) -> float:
         """The learning rate of the next update."""
         settings, number = self.config.train, progress.step + 1
         ramp = warmup(settings.warmup_steps)(number)
         fall = decay(settings.decay, settings.warmup_steps, self.last)(number)
-        return settings.learning_rate * ramp * fall * progress.scale
+        larger = min(self.batches.budget.factor(progress.epoch), self._largest)
+        scaling = RATE_SCALINGS[settings.rate_scaling](larger)
+        return settings.learning_rate * ramp * fall * progress.scale * scaling
 
     def forcing(self, progress: Progress) -> Forcing:
         """How the decoder's inputs are chosen in it."""

@@ -21,8 +21,10 @@ NOT_SCORES = (
     "seconds",
     "learning_rate",
     "decoded",
+    "weights",
     *TEACHER_FORCED,
 )
+BESIDE = ("ema", "average")  # means of the weights, whose scores have their name before them
 
 
 class Reporter(Protocol):
@@ -124,13 +126,19 @@ def step_line(record: Mapping[str, float]) -> str:
 def validation_lines(record: Mapping[str, float], samples: Samples) -> list[str]:
     """A validation as a few lines: fed the reference, on its own, examples."""
     best = ", the best so far" if record.get("best") else ""
+    best += f" with the {record['weights']} weights" if best and "weights" in record else ""
     lines = [f"validation at step {record.get('step', 0):.0f}, "
              f"epoch {record.get('epoch', 0):.2f}{best}"]  # fmt: skip
     forced = [_figure(name, record[name]) for name in TEACHER_FORCED if name in record]
-    free = [_figure(name, value) for name, value in record.items() if name not in NOT_SCORES]
+    free = [_figure(name, value) for name, value in record.items()
+            if name not in NOT_SCORES and not name.startswith(BESIDE)]  # fmt: skip
     lines += [f"  teacher-forced  {'  '.join(forced)}"] if forced else []
     over = f"  over {record['decoded']:,.0f} pairs" if "decoded" in record else ""
     lines += [f"  free-running    {'  '.join(free)}{over}"] if free else []
+    for other in BESIDE:
+        figures = [_figure(name.removeprefix(f"{other}_"), value)
+                   for name, value in record.items() if name.startswith(f"{other}_")]  # fmt: skip
+        lines += [f"  {other:<14}  {'  '.join(figures)}"] if figures else []
     for sample in samples:
         texts = zip(("source", "reference", "hypothesis"), sample, strict=True)
         lines += [f"    {name:<10}  {one_line(text)}" for name, text in texts]

@@ -80,6 +80,15 @@ def decay(kind: str, warmup_steps: float, last: float) -> Schedule:
     return lambda update: shape(max(update - 1 - warmup_steps, 0.0) / span)
 
 
+# The learning rate's factor of the batch's. Linear: Goyal et al. (2017, arXiv 1706.02677), section
+# 2.1; the square root: Krizhevsky (2014, arXiv 1404.5997), section 5.
+RATE_SCALINGS: dict[str, Schedule] = {
+    "none": constant,
+    "linear": lambda factor: factor,
+    "sqrt": math.sqrt,
+}
+
+
 def warmup(steps: float) -> Schedule:
     """The factor of update 1, 2, ...: its share of `steps`, then 1. No `steps`: always 1."""
     return lambda update: min(update / steps, 1.0) if steps else 1.0

@@ -12,6 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from seqgen import checkpoint, distributed, tokenizer
+from seqgen.averaging import Averages
 from seqgen.batching import mixed
 from seqgen.checkpoint import Progress
 from seqgen.config import Config, options
@@ -39,6 +40,7 @@ FIXED = (
     "model.",
     "train.seed",
     "train.batch_",
+    "train.plateau_growth",
     "train.accumulate",
     "train.optimizer",
 )
@@ -54,6 +56,7 @@ class Start(NamedTuple):
     model: Seq2Seq
     optimizer: torch.optim.Optimizer
     progress: Progress
+    averages: Averages
 
 
 @contextlib.contextmanager
@@ -115,10 +118,12 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
         say(line)
     config = replace(config, facts=data.facts)
     optimizer = make_optimizer(model, config.train)
+    averages = Averages(model, config.train)
     newest = checkpoint.newest(run, say)
     progress = Progress()
     if newest is not None:
         progress = checkpoint.restore(newest, model, optimizer)
+        averages.restore(newest)
         if earlier is not None and earlier.train.learning_rate != config.train.learning_rate:
             # A new rate is a new beginning: what returns took from the old one is forgotten.
             progress.scale, progress.returns = progress.scale * 2**progress.returns, 0
@@ -128,7 +133,7 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
         say(f"resuming    {run} from the start: it has no checkpoint yet")
     if not distributed.rank():
         checkpoint.save_description(run, config, data.tokenizers)
-    return Start(config, device, data, model, optimizer, progress)
+    return Start(config, device, data, model, optimizer, progress, averages)
 
 
 def fresh(config: Config, data: Prepared) -> Seq2Seq:

@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from seqgen import checkpoint, distributed
+from seqgen.averaging import holding
 from seqgen.batching import Batch, Batches, Budget, mixed
 from seqgen.card import write_card
 from seqgen.config import Config
@@ -18,11 +19,12 @@ from seqgen.devices import keep_memory, pick_device, precision, without_denormal
 from seqgen.divergence import Diverged, judge_loss, judge_updates, returned, told
 from seqgen.evaluation import evaluate, write
 from seqgen.journal import Journal
+from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
 from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
 from seqgen.translator import Translator
 from seqgen.updates import Clipping, Interval, Update, update
-from seqgen.validation import Validation, better, validate
+from seqgen.validation import Validation, validate
 
 
 class Outcome(NamedTuple):
@@ -72,13 +74,13 @@ class Training:
     """One run while it trains."""
 
     def __init__(self, start: Start, run: Path, report: Reporter, stop: Callable[[], bool]):
-        self.config, self.device, self.data, self.model, self.optimizer, self.progress = start
+        (self.config, self.device, self.data, self.model, self.optimizer, self.progress,
+         self.averages) = start  # fmt: skip
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
         self.batches = Batches(
             self.data.train, Budget.of(settings), settings.seed, settings.length_blur
         )
-        self.course = Course(self.config, self.batches)
         self.guess = math.log(self.model.decoder.output.out_features)  # nats a token
         self.bf16 = precision(settings, self.config.model.cell) == "bf16"
         self.journal = (
@@ -95,6 +97,12 @@ class Training:
         self.interval = Interval(self.progress.interval, self.device)
         self.clipping = Clipping(self.config.train, self.device, self.progress.norms)
         self.in_a_row = torch.zeros((), device=self.device)  # updates that were skipped
+        self._follow_growth()
+
+    def _follow_growth(self) -> None:
+        """Batches as large as plateaus have made them, and a course of as many updates."""
+        self.batches.budget = Budget.of(self.config.train, self.progress.grown)
+        self.course = Course(self.config, self.batches)
 
     def go(self) -> Outcome:
         """The loop: updates, and between them logs, validations and checkpoints."""
@@ -138,6 +146,7 @@ class Training:
     def _count(self, done: Update) -> None:
         """Take in an update. On a GPU, only the log waits for what it was."""
         self.interval.add(done)
+        self.averages.follow(done.skipped)
         self.in_a_row = (self.in_a_row + 1) * done.skipped
         if self.device.type == "cpu":
             judge_updates(self.in_a_row)
@@ -148,10 +157,12 @@ class Training:
         newest = checkpoint.newest(self.run, self.report.say)
         if newest is not None:
             found = checkpoint.restore(newest, self.model, self.optimizer)
+            self.averages.restore(newest)
         else:
             found = checkpoint.Progress()
             self.model.load_state_dict(fresh(self.config, self.data).state_dict())
             self.optimizer = make_optimizer(self.model, self.config.train)
+            self.averages.afresh()
         self.progress = returned(found, self.progress)
         self._take_up()
         self.report.say(f"{line}, to step {found.step:,}")
@@ -218,52 +229,53 @@ class Training:
         judge_loss(self.progress, seen.loss, self.guess)
 
     def _validate(self) -> None:
-        """Scores on the dev data; the best model so far is kept, and plateaus lower the rate."""
-        settings, progress = self.config.train, self.progress
-        seen = Validation({settings.metric: math.nan}, [], 0)
+        """Scores on the dev data; the best weights so far are kept, and plateaus are answered."""
         started = time.perf_counter()
-        if not distributed.rank():
-            seen = self._scores()
+        found = self.averages.validate(self.progress.step, self._scores)
         self.interval.pass_over(time.perf_counter() - started)
-        (value,) = distributed.share([seen.scores[settings.metric]], self.device)
-        improved = better(settings.metric, value, progress.best)
-        if improved:
-            progress.best, progress.best_step = value, progress.step
-            progress.waited = progress.plateau = 0
-        else:
-            progress.waited += 1
-            progress.plateau += 1
-        if progress.plateau > settings.plateau_patience:
-            progress.scale, progress.plateau = progress.scale * settings.plateau_factor, 0
-            if settings.plateau_revert and progress.best is not None:
-                self._revert()
-        progress.stopped = bool(settings.patience) and progress.waited >= settings.patience
+        (value,) = distributed.share([found.value], self.device)
+        verdict = judge(self.progress, value, self.config.train)
+        if verdict.plateau:
+            self._answer_plateau()
         if self.journal is None:
             return
-        if improved:
-            checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
-        record = {
-            "step": progress.step,
+        if verdict.improved:
+            with holding(self.model, found.weights):
+                checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
+        record: dict[str, Any] = {
+            "step": self.progress.step,
             "epoch": self.course.epochs(self.progress),
             "validation": True,
-            "best": improved,
+            "best": verdict.improved,
             "learning_rate": self.course.rate(self.progress),
-            "decoded": seen.decoded,
-            **seen.scores,
+            "decoded": found.decoded,
+            **found.scores,
         }
-        self.journal.write({**record, "samples": seen.samples})
-        self.report.validation(record, seen.samples)
-        if progress.stopped:
+        self.journal.write({**record, "samples": found.samples})
+        self.report.validation(record, found.samples)
+        if self.progress.stopped:
             self.report.say(
-                f"stopping    no better {settings.metric} for {progress.waited} validations"
+                f"stopping    no better {self.config.train.metric} for {self.progress.waited} "
+                f"validations"
             )
 
+    def _answer_plateau(self) -> None:
+        """Larger batches, the best weights again: what the settings have beside a lower rate."""
+        settings = self.config.train
+        if len(self.progress.grown) > len(self.batches.budget.jumps):
+            self._follow_growth()
+            factor, first = settings.plateau_growth, self.progress.grown[-1]
+            self.report.say(f"plateau     batches {factor:g} times as large from epoch {first} on")
+        if settings.plateau_revert and self.progress.best is not None:
+            self._revert()
+
     def _revert(self) -> None:
-        """Take back the best weights. The optimizer starts afresh: its memory is of other ones."""
+        """Take back the best weights. Optimizer and means start afresh: they are of other ones."""
         distributed.wait()
         path = self.run / checkpoint.WEIGHTS
         checkpoint.load_weights(self.model, checkpoint.read_weights(path), path)
         self.optimizer = make_optimizer(self.model, self.config.train)
+        self.averages.afresh()
         self.report.say(
             f"plateau     back to the weights of step {self.progress.best_step:,} at a learning "
             f"rate of {self.course.rate(self.progress):.2e}"
@@ -283,9 +295,8 @@ class Training:
         self.progress.norms = self.clipping.recent()
         if self.journal is not None:
             self.progress.log_bytes = self.journal.length
-            checkpoint.save(
-                self.run, self.progress, self.model, self.optimizer, self.config.train.keep
-            )
+            keep, means = self.config.train.keep, self.averages.files()
+            checkpoint.save(self.run, self.progress, self.model, self.optimizer, keep, means)
         distributed.wait()
 
     def _finish(self) -> Outcome:

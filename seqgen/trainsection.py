@@ -51,6 +51,13 @@ class TrainConfig(Section):
     batch_growth: float = setting(
         1.0, "times as much in a batch from one epoch to the next", minimum=1, maximum=10
     )
+    plateau_growth: float = setting(
+        1.0, "times as much in a batch after a plateau, from the next epoch on; 1: never",
+        minimum=1, maximum=10,
+    )  # fmt: skip
+    rate_scaling: Literal["none", "linear", "sqrt"] = setting(
+        "none", "how the learning rate grows with the batch"
+    )
     length_blur: float = setting(
         0.25,
         "how far lengths are blurred when batches are packed: 0 wastes least, more mixes",
@@ -99,6 +106,14 @@ class TrainConfig(Section):
     clip_quantile: float = setting(
         0.0, "largest gradient norm, as a quantile of recent ones; 0: no clipping by it",
         minimum=0, maximum=1,
+    )  # fmt: skip
+    ema: float = setting(
+        0.0, "decay of a moving average of the weights, which may be the best ones; 0: none",
+        minimum=0, maximum=0.999999,
+    )  # fmt: skip
+    average: int = setting(
+        0, "last validations whose weights are averaged, which may be the best ones; 0: none",
+        minimum=0, maximum=1000,
     )  # fmt: skip
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99

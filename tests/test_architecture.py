@@ -22,7 +22,7 @@ LEVELS = """
     recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference |
     checkpoint decoding updates | translator |
-    evaluation pictures validation card start course divergence | training |
+    evaluation pictures validation averaging card start course divergence plateaus | training |
     flags texts commands cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]

@@ -49,6 +49,20 @@ def test_batches_grow_from_one_epoch_to_the_next():
     assert Budget(40, growth=10).at(10**6).tokens == 40 * 10**9
 
 
+def test_batches_grow_again_from_certain_epochs_on():
+    budget = Budget(40, 3, growth=2.0, jump=1.5, jumps=(1, 3))
+    assert [budget.at(epoch) for epoch in range(4)] == [
+        Budget(40, 3), Budget(120, 9), Budget(240, 18), Budget(720, 54)
+    ]  # fmt: skip
+    batches = Batches(corpus(), Budget(40), seed=1)
+    before = [batches.updates(epoch) for epoch in (0, 1)]
+    batches.budget = Budget(40, jump=3.0, jumps=(1,))
+    after = [batches.updates(epoch) for epoch in (1, 0)]
+    assert after[1] == before[0]
+    assert after[0] == len(list(batches.order(1))) < before[1] / 2
+    assert batches.expected(3) == before[0] * (1 + 2 / 3)
+
+
 def test_counted_sentences_may_be_of_any_length():
     settings = TrainConfig(batch_sentences=7, batch_tokens=20, batch_growth=2)
     batches = Batches(corpus(), Budget.of(settings), seed=1)
@@ -56,6 +70,8 @@ def test_counted_sentences_may_be_of_any_length():
         sizes = [len(batch) for batch in batches.order(epoch)]
         assert sorted(sizes)[1:] == [count] * (len(sizes) - 1)
     assert Budget.of(TrainConfig(batch_tokens=20, batch_growth=1.5)) == Budget(20, 0, 1.5)
+    settings = TrainConfig(batch_tokens=20, plateau_growth=4)
+    assert Budget.of(settings, [2, 7]) == Budget(20, 0, 1.0, 4.0, (2, 7))
 
 
 def test_the_updates_of_many_epochs_are_known_beforehand():

@@ -111,11 +111,30 @@ def test_what_is_saved_is_what_comes_back(tmp_path):
 def test_progress_of_another_version_is_an_error(tmp_path):
     model, optimizer = made()
     saved = checkpoint.save(tmp_path, Progress(step=7), model, optimizer, keep=1)
-    (saved / "progress.json").write_text(json.dumps({"step": 7}))
+    (saved / "progress.json").write_text(json.dumps({"step": 7, "colour": "red"}))
     with pytest.raises(
         CheckpointError, match=r"written by another version of seqgen; start afresh"
     ):
         checkpoint.restore(saved, model, optimizer)
+
+
+def test_progress_of_an_earlier_version_lacks_what_came_later(tmp_path):
+    model, optimizer = made()
+    saved = checkpoint.save(tmp_path, Progress(step=7, grown=[2]), model, optimizer, keep=1)
+    values = json.loads((saved / "progress.json").read_text())
+    assert values.pop("grown") == [2]
+    (saved / "progress.json").write_text(json.dumps(values))
+    assert checkpoint.restore(saved, model, optimizer) == Progress(step=7, grown=[])
+
+
+def test_damage_to_what_lies_beside_is_known(tmp_path):
+    more = [("more.safetensors", {"a": torch.ones(3)})]
+    saved = checkpoint.save(tmp_path, Progress(step=7), *made(), keep=1, beside=more)
+    assert damage(saved) is None
+    (saved / "more.safetensors").write_bytes(b"less")
+    assert damage(saved) == "more.safetensors is not what was written"
+    (saved / "more.safetensors").unlink()
+    assert damage(saved).startswith("incomplete: FileNotFoundError")
 
 
 def test_only_regular_files_are_replaced(tmp_path):

@@ -73,11 +73,13 @@ def test_a_whole_run_of_two_ranks_is_that_of_one(tmp_path):
             "--units", "word", "--hidden", "16", "--embedding", "12", "--batch-tokens", "100",
             "--epochs", "3", "--log-every", "2", "--dropout", "0", "--seed", "4",
             "--forcing-floor", "1", "--device", "cpu", "--output-dir", folder,
+            "--ema", "0.8", "--average", "2",
         )  # fmt: skip
         assert "evaluating" in said[0]
         assert not any(said[1:]), "the others say nothing"
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        losses.append([line["loss"] for line in lines])
+        losses.append([line[name] for line in lines for name in ("loss", "ema_loss", "average_loss")
+                       if name in line])  # fmt: skip
         scores.append(json.loads((folder / "eval_results.json").read_text()))
     assert len(losses[0]) > 5
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)

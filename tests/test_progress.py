@@ -8,7 +8,14 @@ import pytest
 
 from seqgen.errors import UsageError
 from seqgen.pictures import attention_picture
-from seqgen.progress import LineReporter, LiveReporter, duration, reporter, step_line
+from seqgen.progress import (
+    LineReporter,
+    LiveReporter,
+    duration,
+    reporter,
+    step_line,
+    validation_lines,
+)
 
 STEP = {
     "step": 1250,
@@ -77,6 +84,19 @@ def test_a_file_gets_plain_lines():
         "    hypothesis  [red]:smile: \\u001b[31m[/foo]",
     ]
     assert "\x1b" not in out.getvalue()
+
+
+def test_the_scores_of_means_stand_beside_those_of_the_weights_themselves():
+    means = {"ema_loss": 0.25, "ema_exact": 70.0, "average_loss": 0.375, "weights": "ema"}
+    assert validation_lines({**VALIDATION, **means}, []) == [
+        "validation at step 1250, epoch 2.50, the best so far with the ema weights",
+        "  teacher-forced  loss 0.5000  perplexity 1.65  accuracy 88.10",
+        "  free-running    exact 63.20  cer 4.50",
+        "  ema             loss 0.2500  exact 70.00",
+        "  average         loss 0.3750",
+    ]
+    (first, *_) = validation_lines({**VALIDATION, **means, "best": False}, [])
+    assert first == "validation at step 1250, epoch 2.50"
 
 
 def test_a_terminal_gets_a_live_line_and_texts_are_no_markup():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.schedules import SCHEDULES, decay, teacher_forcing, warmup
+from seqgen.schedules import RATE_SCALINGS, SCHEDULES, decay, teacher_forcing, warmup
 
 FALLING = sorted(SCHEDULES.keys() - {"constant"})
 
@@ -90,3 +90,9 @@ def test_the_inverse_square_root_meets_the_warm_up_and_halves_in_four_times_as_m
     assert [rate(update) for update in (1, 399, 400)] == [1, 1, 1]
     assert [rate(update) for update in (1600, 6400)] == pytest.approx([1 / 2, 1 / 4])
     assert decay("inverse_sqrt", 0, last=1000)(100) == pytest.approx(0.1)
+
+
+def test_the_rate_of_a_batch_four_times_as_large():
+    assert {name: scaled(4.0) for name, scaled in RATE_SCALINGS.items()} == {
+        "none": 1.0, "linear": 4.0, "sqrt": 2.0
+    }  # fmt: skip

@@ -512,6 +512,7 @@ def test_a_loss_far_above_guessing_is_a_divergence_for_who_has_known_better(
     [
         *({"optimizer": name} for name in ("adam", "adamw", "rmsprop", "adagrad", "sgd")),
         {"clip_quantile": 0.3},
+        {"ema": 0.7, "average": 3, "validate_every": 1},
     ],
     ids=str,
 )
@@ -535,14 +536,17 @@ def test_every_cell_resumes_to_the_bit(cell, data, tmp_path):
     assert state(tmp_path / "one") == state(tmp_path / "two")
 
 
-def test_plateaus_are_remembered(data, tmp_path):
+@pytest.mark.parametrize("growth", [1.0, 2.0])
+def test_plateaus_are_remembered(growth, data, tmp_path):
     config = toy.config(
         data, train__metric="exact", train__validate_every=2, train__plateau_patience=0,
         train__patience=9, train__learning_rate=1e-6, train__max_steps=14,
+        train__plateau_growth=growth, train__rate_scaling="linear",
     )  # fmt: skip
     run(config, tmp_path / "one")
     run(config, tmp_path / "two", stop=_counting(8))
     progress = json.loads((checkpoints(tmp_path / "two")[-1] / "progress.json").read_text())
+    assert (progress["epoch"], progress["grown"]) == (0, [1] if growth > 1 else [])
     assert progress["scale"] < 1
     assert progress["waited"] >= 2
     run(config, tmp_path / "two")
