@@ -129,7 +129,7 @@ def validation_lines(record: Mapping[str, float], samples: Samples) -> list[str]
     forced = [_figure(name, record[name]) for name in TEACHER_FORCED if name in record]
     free = [_figure(name, value) for name, value in record.items() if name not in NOT_SCORES]
     lines += [f"  teacher-forced  {'  '.join(forced)}"] if forced else []
-    over = f"  over {record['decoded']:,.0f} pairs" if "decoded" in record else ""
+    over = f"  over {record['decoded']:,.0f} sources" if "decoded" in record else ""
     lines += [f"  free-running    {'  '.join(free)}{over}"] if free else []
     for sample in samples:
         texts = zip(("source", "reference", "hypothesis"), sample, strict=True)

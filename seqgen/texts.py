@@ -11,7 +11,7 @@ from seqgen.errors import DataError, SeqgenError, UsageError
 from seqgen.terminal import LONGEST_TEXT, argument_text, read_lines, write_result
 
 if TYPE_CHECKING:
-    from seqgen.translator import Hypothesis
+    from seqgen.hypotheses import Hypothesis
 
 Item = TypeVar("Item")
 

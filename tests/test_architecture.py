@@ -17,10 +17,10 @@ MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__
 LEVELS = """
     errors vocabulary signals terminal |
     settings sections modelsection trainsection config configfiles resources recipes runs devices
-    progress journal table hub readers splits corpus tokenizer segments metrics schedules
-    distributed diagnostics kernels dropout losses ranking packed feeding
+    progress journal table hub readers splits corpus forms tokenizer segments metrics
+    risk hypotheses schedules distributed diagnostics kernels dropout losses ranking packed feeding
     recurrent stack attention encoder decoder |
-    batching sampling preparation | model search inference |
+    batching sampling preparation | model search inference ensemble |
     checkpoint decoding updates | translator |
     evaluation pictures validation card start course divergence | training |
     flags texts commands cli | __main__

@@ -613,6 +613,24 @@ def test_which_model_answers_is_said_unless_it_was_named(run, copying):
     assert run("translate", "a", "--model", "checkpoints/run").err == ""
 
 
+def test_several_models_are_an_ensemble_that_writes_into_no_run(run, evaluated):
+    other = make_run(runs.RUNS / "other")
+    words = ("--model", "run", "-m", "checkpoints/other")
+    ran = run("translate", *words, "--ensemble", "log_probability", "a")
+    assert (ran.code, ran.out, ran.err) == (0, "a\n", "")
+    assert Copying.folder == [runs.RUNS / "run", other]
+    assert Copying.seen[-1].ensemble == "log_probability"
+    ran = run("translate", "--model", "run", "--ensemble", "probability", "a")
+    assert (ran.code, ran.err) == (
+        2, "seqgen: --ensemble is of no use without a second --model; give both or none\n"
+    )  # fmt: skip
+    assert run("score", *words, "ab", "x").out == "-2.5000\n"
+    assert "are not written; --output-dir FOLDER says where to" in run("evaluate", *words).err
+    assert evaluated.written is None
+    run("evaluate", *words, "--output-dir", "out")
+    assert evaluated.written[1] == Path("out")
+
+
 def test_scores_of_pairs_come_a_line_each(run, copying, elsewhere):
     (elsewhere / "p.tsv").write_text("ab\tx\nc\ty\n", encoding="utf-8")
     (elsewhere / "s").write_text("ab\nc\n", encoding="utf-8")
