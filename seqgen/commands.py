@@ -3,11 +3,10 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -16,8 +15,8 @@ from seqgen.config import Config
 from seqgen.configfiles import read_config, to_toml
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.flags import Values, resolve
-from seqgen.sections import DataConfig, DecodeConfig
-from seqgen.terminal import is_terminal, note, printable, read_lines, write_result
+from seqgen.sections import DataConfig, DecodeConfig, Weights
+from seqgen.terminal import is_terminal, note, printable, write_result
 
 if TYPE_CHECKING:
     from seqgen.translator import Translator
@@ -101,7 +100,7 @@ def show_recipes() -> None:
     from seqgen import recipes
 
     for name, meaning in recipes.names():
-        write_result(f"{name:<24} {meaning}")
+        write_result(f"{name:<28} {meaning}")
 
 
 def translate(
@@ -125,7 +124,7 @@ def translate(
     The search settings default to the model's own; in brackets are those of seqgen.
     """
     asked = not text and not input_file and is_terminal(sys.stdin)
-    sources = _prompt() if asked else texts.read_sources(text or [], input_file)
+    sources = texts.prompt() if asked else texts.read_sources(text or [], input_file)
     _check_search(given, model)
     picture = _picture(attention)
     translator = _load(model, device)
@@ -213,6 +212,41 @@ def score(
         sys.stdout.flush()
 
 
+def export(
+    folders: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN FOLDER", help="from where to where")
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="float32|float16|int8",
+            show_default=False,
+            help="how matrices are stored: in as many bits, int8 with a scale a row [float16]",
+        ),
+    ] = "float16",
+) -> None:
+    """Write a model as a folder of few bytes, to ship or to upload.
+
+    It holds what translating needs, and is loaded like any other; training cannot go on from it.
+    """  # fmt: skip
+    given = folders or []
+    if len(given) != 2:
+        raise UsageError(f"export takes a run and the folder to write; got {len(given)}")
+    if weights not in get_args(Weights):
+        raise UsageError(f"--weights is {', '.join(get_args(Weights))}; got {weights!r}")
+    from seqgen.runs import find_model
+
+    run, folder = find_model(given[0]), Path(given[1])
+    if (folder / "training").exists() or folder.resolve() == Path(run).resolve():
+        raise UsageError(f"{folder}: is a run, whose weights are to stay; name another folder")
+    from seqgen.translator import Translator
+
+    model = Translator.from_pretrained(run, device="cpu")
+    model.save_pretrained(folder, cast(Weights, weights))
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    note(f"model {run} is in {folder}: {size / 1e6:.1f} MB, weights as {weights}")
+
+
 def demo(
     model: Model = "",
     host: Annotated[
@@ -242,14 +276,15 @@ def demo(
 
 def _load(models: list[str] | None, device: str) -> "Translator":
     """The model that was asked for; which one it is, is said where nobody named it."""
-    from seqgen.runs import find_model
+    from seqgen.runs import find_model, is_shipped
 
     found = [find_model(name) for name in models or [""]]
     from seqgen.translator import Translator
 
     translator = Translator.from_pretrained(found if len(found) > 1 else found[0], device=device)
     if not models:
-        note(f"model {found[0]}")
+        ships = ", which comes with seqgen, as there is no run" if is_shipped(found[0]) else ""
+        note(f"model {found[0]}{ships}")
     return translator
 
 
@@ -281,17 +316,6 @@ def _writable(output_dir: str, models: list[str] | None) -> Path | None:
         return folder
     note("predictions and scores are not written; --output-dir FOLDER says where to")
     return None
-
-
-def _prompt() -> Iterator[str]:
-    """Lines that a person types; the prompt goes to stderr, so that stdout holds results."""
-    while True:
-        print("> ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            print(file=sys.stderr)
-            return
-        yield from read_lines([line])
 
 
 def _check_search(given: Values, models: list[str] | None) -> None:

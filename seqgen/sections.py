@@ -6,6 +6,8 @@ from typing import Literal
 from seqgen.errors import ConfigError
 from seqgen.settings import Section, setting
 
+Weights = Literal["float32", "float16", "int8"]  # how a file stores matrices
+
 
 @dataclass(frozen=True)
 class DataConfig(Section):
@@ -48,6 +50,9 @@ class TokenizerConfig(Section):
     """How text becomes ids."""
 
     units: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "SentencePiece algorithm")
+    target_units: Literal["same", "unigram", "bpe", "char", "word"] = setting(
+        "same", "algorithm of the target side, where it is another"
+    )
     vocabulary: int = setting(0, "pieces a side; 0: sized to the data", minimum=0, maximum=10**7)
     joint: bool = setting(True, "one vocabulary for both sides")
     byte_fallback: bool = setting(True, "spell characters without a piece as bytes")
@@ -65,6 +70,14 @@ class TokenizerConfig(Section):
     lowercase: Literal["none", "source", "target", "both"] = setting(
         "none", "sides that are lowercased; references are then compared lowercased"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joint and self.target_units not in ("same", self.units):
+            raise ConfigError(
+                f"tokenizer.target_units is {self.target_units!r} and tokenizer.units "
+                f"{self.units!r}, but tokenizer.joint has one vocabulary for both; --no-joint"
+            )
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,17 @@ def read_sources(arguments: Sequence[str], file: str) -> Iterator[str]:
     return _short(read_file(file or "-"), _where(file or "-"))
 
 
+def prompt() -> Iterator[str]:
+    """Lines that a person types; the prompt goes to stderr, so that stdout holds results."""
+    while True:
+        print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            print(file=sys.stderr)
+            return
+        yield from read_lines([line])
+
+
 def read_pairs(arguments: Sequence[str], file: str, two: tuple[str, str]) -> Iterator[list[str]]:
     """The pairs to score: two arguments, two files, or tab-separated lines of a file or stdin."""
     if sum(map(bool, (arguments, file, any(two)))) > 1:

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import category
@@ -160,9 +161,11 @@ def train(
         joint = _train(lambda: lines(0, 1), config, "both sides")
         both = Tokenizer(joint, form[0])
         return Tokenizers(both, _reading(both, form[1]))
+    own = config.target_units
+    target = config if own == "same" else replace(config, units=own, target_units="same")
     return Tokenizers(
         Tokenizer(_train(lambda: lines(0), config, "the source side"), form[0]),
-        Tokenizer(_train(lambda: lines(1), config, "the target side"), form[1]),
+        Tokenizer(_train(lambda: lines(1), target, "the target side"), form[1]),
     )
 
 

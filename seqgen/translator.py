@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from seqgen import checkpoint, decoding, risk, tokenizer
+from seqgen import checkpoint, decoding, risk, smallweights, tokenizer
 from seqgen.batching import Batch
 from seqgen.config import Config
 from seqgen.decoding import Network, padded
@@ -21,7 +21,7 @@ from seqgen.hypotheses import Hypothesis, bare, gap, joined, least_risk, nothing
 from seqgen.inference import ready, why_not_int8
 from seqgen.model import Forced, Seq2Seq, unfilled
 from seqgen.search import Found
-from seqgen.sections import DecodeConfig
+from seqgen.sections import DecodeConfig, Weights
 from seqgen.segments import segments
 from seqgen.signals import Pause, never
 from seqgen.terminal import LONGEST_TEXT
@@ -84,7 +84,8 @@ class Translator:
         tokenizers = tokenizer.load(folder, config.facts.tokenizer_sha256, config.tokenizer)
         network = unfilled(config.model, tokenizers.source.size, tokenizers.target.size)
         path = folder / checkpoint.WEIGHTS
-        checkpoint.load_weights(network, checkpoint.read_weights(path), path)
+        tensors = smallweights.whole(checkpoint.read_weights(path), path)
+        checkpoint.load_weights(network, tensors, path)
         network.to(pick_device(device)).eval()
         return cls(config, tokenizers, network, folder)
 
@@ -114,19 +115,22 @@ class Translator:
         """Why `int8` among the search settings changes nothing here; empty where it does."""
         return why_not_int8(self.model.device)
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, weights: Weights = "float32") -> Path:
         """Write the model folder, as `from_pretrained` and the Hub take it.
 
-        Raises `ModelError` where files of these names are there that belong to no model.
+        Matrices may be stored in fewer bytes, as float16 or int8. Raises `ModelError` where files
+        of these names are there that belong to no model.
         """
         if self.others:
             raise ModelError("an ensemble is several models; save each in a folder of its own")
         folder = Path(folder)
         checkpoint.check_place(folder)
-        checkpoint.save_model(folder, self.model, self.config, self.tokenizers)
+        checkpoint.save_model(folder, self.model, self.config, self.tokenizers, weights)
         for pattern in ("README.md", "eval_results.json", "generated_predictions.txt"):
             if self.folder and (self.folder / pattern).is_file() and folder != self.folder:
                 checkpoint.write(folder / pattern, (self.folder / pattern).read_bytes())
+        if weights != "float32":
+            checkpoint.note_weights(folder / "README.md", weights)
         return folder
 
     def translate(

@@ -21,7 +21,7 @@ LEVELS = """
     risk hypotheses schedules distributed diagnostics kernels dropout losses ranking packed feeding
     recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference ensemble |
-    checkpoint decoding updates | translator |
+    smallweights checkpoint decoding updates | translator |
     evaluation pictures validation card start course divergence | training |
     flags texts commands cli | __main__
 """
