@@ -80,16 +80,14 @@ def run(
             if any(all(one[name] == marks[name] for name in marks) for one in records):
                 continue
             folders = [out / task.name / part / str(seed) for seed in members]
+            alone = len(members) == 1
+            spent = trained(config, folders[0], members[0]) if alone else 0.0
             begun = time.perf_counter()
-            if len(members) == 1:
-                changed = config.with_values({"train.seed": members[0]}, "seed")
-                training.train(changed, folders[0])
-            trained = time.perf_counter()
             splits = measured(task, config, folders)
             record = marks | {
                 "splits": splits,
-                "minutes": round((trained - begun) / 60, 2),
-                "minutes_decoding": round((time.perf_counter() - trained) / 60, 2),
+                "minutes": round(spent / 60, 2),
+                "minutes_decoding": round((time.perf_counter() - begun) / 60, 2),
                 "commit": commit(),
                 "machine": machine(),
             }
@@ -98,6 +96,20 @@ def run(
             if not quick:
                 keep(records)
     return records
+
+
+def trained(config: Config, folder: Path, seed: int) -> float:
+    """The seconds that training took, those before an interruption included."""
+    clock = folder.with_name(f"{seed}.seconds")
+    before = float(clock.read_text("utf-8")) if clock.exists() else 0.0
+    begun = time.perf_counter()
+    try:
+        training.train(config.with_values({"train.seed": seed}, "seed"), folder)
+    finally:
+        spent = before + time.perf_counter() - begun
+        clock.parent.mkdir(parents=True, exist_ok=True)
+        clock.write_text(f"{spent:.1f}\n", encoding="utf-8")
+    return spent
 
 
 def planned(seeds: int) -> Iterator[list[int]]:

@@ -54,6 +54,7 @@ def test_hangul_is_taken_apart_and_put_together():
         ("none", "ÀB", "àb"),
         ("NFD", "ÀB", "a\u0300b"),
         ("NFC", "İ", "i\u0307"),
+        ("NFC", "İ\u0316", "i\u0316\u0307"),  # the lower case has its marks in another order
         ("NFKC", "℡ ½", "tel 1⁄2"),
     ],
 )
@@ -104,6 +105,11 @@ def test_pieces_are_made_of_texts_in_their_form(joint):
     assert both.source.decode(both.source.encode(["한국 a"])) == ["한국 a"]
     assert both.target.decode(both.target.encode(["말É"])) == ["말é"]
     assert set(both.target.pieces(both.target.encode(["말"])[0])) >= set("\u1106\u1161\u11af")
+    (ids,) = both.target.encode(["말é 말"])
+    shown = [both.target.prefix(ids[:end]) for end in range(len(ids) + 1)]
+    assert all(after.startswith(before) for before, after in itertools.pairwise(shown))
+    assert shown[-1] == "말é "
+    assert not any("\u1106" in text or "마" in text for text in shown)
     plain = train(lambda: iter(KOREAN), 80, TokenizerConfig(**values))
     assert plain.source.count("한") == 2
     assert (plain.source is plain.target) == joint
