@@ -7,6 +7,7 @@ from pathlib import Path
 from seqgen import __version__, checkpoint
 from seqgen.config import USER_SECTIONS, Config
 from seqgen.evaluation import Report
+from seqgen.sections import DecodeConfig
 
 
 def write_card(config: Config, report: Report, folder: Path) -> None:
@@ -60,7 +61,7 @@ def _text(config: Config, report: Report) -> str:
         for item in fields(getattr(config, section))
         if (value := getattr(getattr(config, section), item.name)) != item.default
     )
-    search = "greedy" if config.decode.beam_size == 1 else f"beam {config.decode.beam_size}"
+    search = _search(config.decode)
     example = next(iter(json.loads(facts.examples)), "text")
     return f"""# {facts.name}: {facts.source_column} to {facts.target_column}
 
@@ -72,7 +73,7 @@ seqgen {__version__} on the dataset {facts.name}.
 On {report.pairs:,} pairs of the split `{report.split}`, decoded with {search}; intervals are 95 %
 bootstrap intervals over sources.
 
-| metric | score | interval | signature |
+{_compared(report)}| metric | score | interval | signature |
 |---|--:|---|---|
 {scores}
 
@@ -91,6 +92,17 @@ translator = Translator.from_pretrained("path/to/this/folder")
 translator.translate([{json.dumps(example, ensure_ascii=False)}])
 ```
 """
+
+
+def _compared(report: Report) -> str:
+    return f"Outputs and references are compared {report.compared}.\n\n" if report.compared else ""
+
+
+def _search(settings: DecodeConfig) -> str:
+    if settings.mbr != "none":
+        pool = {"samples": "samples", "nbest": "hypotheses"}[settings.mbr]
+        return f"minimum Bayes risk over {settings.mbr_size} {pool} ({settings.mbr_metric})"
+    return "greedy" if settings.beam_size == 1 else f"beam {settings.beam_size}"
 
 
 def _cell(text: str | None) -> str:

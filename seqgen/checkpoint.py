@@ -15,9 +15,11 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
+from seqgen import smallweights
 from seqgen.config import Config
 from seqgen.configfiles import read_config, to_json
 from seqgen.errors import CheckpointError, ModelError
+from seqgen.sections import Weights
 from seqgen.tokenizer import Tokenizers
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
@@ -77,10 +79,26 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -
         wanted[name].copy_(tensors[name])
 
 
-def save_model(folder: Path, model: nn.Module, config: Config, tokenizers: Tokenizers) -> None:
+def save_model(
+    folder: Path,
+    model: nn.Module,
+    config: Config,
+    tokenizers: Tokenizers,
+    kind: Weights = "float32",
+) -> None:
     """What `Translator.from_pretrained` reads."""
     save_description(folder, config, tokenizers)
-    write(folder / WEIGHTS, tensor_bytes(_on_cpu(weights(model))))
+    write(folder / WEIGHTS, tensor_bytes(smallweights.smaller(_on_cpu(weights(model)), kind)))
+
+
+def note_weights(card: Path, kind: Weights) -> None:
+    """Say on a model card, where there is one, that its scores are those of other weights."""
+    text = card.read_text(encoding="utf-8") if card.is_file() else ""
+    told = (
+        f"\nExported with weights stored as {kind}; the scores are those of weights of 32 bits.\n"
+    )
+    if text and told not in text:
+        write(card, (text + told).encode())
 
 
 def check_place(folder: Path) -> None:

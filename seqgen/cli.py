@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
     "evaluate": (commands.evaluate, ("data", "decode")),
     "score": (commands.score, ()),
     "demo": (commands.demo, ()),
+    "export": (commands.export, ()),
     "inspect": (commands.inspect, TRAINING),
     "config": (commands.show_config, TRAINING),
     "recipes": (commands.show_recipes, ()),

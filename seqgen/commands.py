@@ -3,11 +3,10 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -16,8 +15,8 @@ from seqgen.config import Config
 from seqgen.configfiles import read_config, to_toml
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.flags import Values, resolve
-from seqgen.sections import DataConfig, DecodeConfig
-from seqgen.terminal import is_terminal, note, printable, read_lines, write_result
+from seqgen.sections import DataConfig, DecodeConfig, Weights
+from seqgen.terminal import is_terminal, note, printable, write_result
 
 if TYPE_CHECKING:
     from seqgen.translator import Translator
@@ -30,6 +29,13 @@ Model = Annotated[
     str,
     typer.Option("--model", "-m", metavar="NAME", help="run folder or Hub name [newest run]"),
 ]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model", "-m", metavar="NAME",
+        help="run folder or Hub name, several of them for an ensemble [newest run]",
+    ),
+]  # fmt: skip
 Device = Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N [auto]")]
 InputFile = Annotated[str, typer.Option(metavar="FILE", help="file to read; - is stdin")]
 Folder = Annotated[str, typer.Option(metavar="FOLDER", help="where to write")]
@@ -94,7 +100,7 @@ def show_recipes() -> None:
     from seqgen import recipes
 
     for name, meaning in recipes.names():
-        write_result(f"{name:<24} {meaning}")
+        write_result(f"{name:<28} {meaning}")
 
 
 def translate(
@@ -102,7 +108,7 @@ def translate(
     text: Annotated[
         list[str] | None, typer.Argument(metavar="[TEXT]...", help="texts, or - for stdin")
     ] = None,
-    model: Model = "",
+    model: Models = None,
     input_file: InputFile = "",
     as_json: AsJson = False,
     attention: Annotated[
@@ -118,7 +124,7 @@ def translate(
     The search settings default to the model's own; in brackets are those of seqgen.
     """
     asked = not text and not input_file and is_terminal(sys.stdin)
-    sources = _prompt() if asked else texts.read_sources(text or [], input_file)
+    sources = texts.prompt() if asked else texts.read_sources(text or [], input_file)
     _check_search(given, model)
     picture = _picture(attention)
     translator = _load(model, device)
@@ -141,7 +147,7 @@ def translate(
 
 def evaluate(
     given: Values,
-    model: Model = "",
+    model: Models = None,
     split: Annotated[
         str, typer.Option(metavar="train|validation|test", help="what to evaluate on [test]")
     ] = "test",
@@ -184,7 +190,7 @@ def score(
     pair: Annotated[
         list[str] | None, typer.Argument(metavar="[SOURCE TARGET]", help="a pair of texts")
     ] = None,
-    model: Model = "",
+    model: Models = None,
     input_file: InputFile = "",
     source_file: Annotated[str, typer.Option(metavar="FILE", help="sources, one a line")] = "",
     target_file: Annotated[str, typer.Option(metavar="FILE", help="targets, one a line")] = "",
@@ -204,6 +210,41 @@ def score(
         for entry, scored in zip(group, translator.score(sources, targets), strict=True):
             texts.write_score(entry, scored, "json" if as_json else "plain")
         sys.stdout.flush()
+
+
+def export(
+    folders: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN FOLDER", help="from where to where")
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="float32|float16|int8",
+            show_default=False,
+            help="how matrices are stored: in as many bits, int8 with a scale a row [float16]",
+        ),
+    ] = "float16",
+) -> None:
+    """Write a model as a folder of few bytes, to ship or to upload.
+
+    It holds what translating needs, and is loaded like any other; training cannot go on from it.
+    """  # fmt: skip
+    given = folders or []
+    if len(given) != 2:
+        raise UsageError(f"export takes a run and the folder to write; got {len(given)}")
+    if weights not in get_args(Weights):
+        raise UsageError(f"--weights is {', '.join(get_args(Weights))}; got {weights!r}")
+    from seqgen.runs import find_model
+
+    run, folder = find_model(given[0]), Path(given[1])
+    if (folder / "training").exists() or folder.resolve() == Path(run).resolve():
+        raise UsageError(f"{folder}: is a run, whose weights are to stay; name another folder")
+    from seqgen.translator import Translator
+
+    model = Translator.from_pretrained(run, device="cpu")
+    model.save_pretrained(folder, cast(Weights, weights))
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    note(f"model {run} is in {folder}: {size / 1e6:.1f} MB, weights as {weights}")
 
 
 def demo(
@@ -233,16 +274,17 @@ def demo(
     page.launch(found, host, int(port), share)
 
 
-def _load(model: str, device: str) -> "Translator":
+def _load(models: list[str] | None, device: str) -> "Translator":
     """The model that was asked for; which one it is, is said where nobody named it."""
-    from seqgen.runs import find_model
+    from seqgen.runs import find_model, is_shipped
 
-    found = find_model(model)
+    found = [find_model(name) for name in models or [""]]
     from seqgen.translator import Translator
 
-    translator = Translator.from_pretrained(found, device=device)
-    if not model:
-        note(f"model {found}")
+    translator = Translator.from_pretrained(found if len(found) > 1 else found[0], device=device)
+    if not models:
+        ships = ", which comes with seqgen, as there is no run" if is_shipped(found[0]) else ""
+        note(f"model {found[0]}{ships}")
     return translator
 
 
@@ -261,12 +303,13 @@ def _other_data(config: Config, given: Values) -> Config:
     return replace(config, data=DataConfig(source=data.source, target=data.target))
 
 
-def _writable(output_dir: str, model: str) -> Path | None:
-    """Where evaluation may write: where it was told to, or a run of the user's own."""
+def _writable(output_dir: str, models: list[str] | None) -> Path | None:
+    """Where evaluation may write: where it was told to, or the one run of the user's own."""
     from seqgen.runs import find_model, is_shipped
 
-    folder = Path(output_dir) if output_dir else find_model(model)
-    if isinstance(folder, Path) and not is_shipped(folder):
+    several = len(models or ()) > 1 and not output_dir
+    folder = Path(output_dir) if output_dir else find_model(models[0] if models else "")
+    if not several and isinstance(folder, Path) and not is_shipped(folder):
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not (there.is_dir() and os.access(there, os.W_OK)):
             raise SeqgenError(f"{folder}: cannot be written to; --output-dir names another folder")
@@ -275,37 +318,34 @@ def _writable(output_dir: str, model: str) -> Path | None:
     return None
 
 
-def _prompt() -> Iterator[str]:
-    """Lines that a person types; the prompt goes to stderr, so that stdout holds results."""
-    while True:
-        print("> ", end="", file=sys.stderr, flush=True)
-        line = sys.stdin.buffer.readline()
-        if not line:
-            print(file=sys.stderr)
-            return
-        yield from read_lines([line])
-
-
-def _check_search(given: Values, model: str) -> None:
+def _check_search(given: Values, models: list[str] | None) -> None:
     """Say what is wrong with the options before the model is loaded, by its settings."""
     from seqgen.runs import find_model
 
     base = None
     with suppress(SeqgenError):  # which is said when the model is loaded
-        found = find_model(model)
+        found = find_model(models[0] if models else "")
         base = read_config(found / "config.json") if isinstance(found, Path) else None
     decode = resolve(given, base=base).decode
+    if "decode.ensemble" in given and len(models or ()) < 2:
+        raise UsageError("--ensemble is of no use without a second --model; give both or none")
+    draws = decode.sample or decode.mbr == "samples"
+    searches = decode.beam_size > 1 or decode.mbr == "nbest"
     ways = {
-        "--sample": (decode.sample, "temperature top_k top_p sample_seed"),
-        "--beam-size": (decode.beam_size > 1, "length_penalty coverage_penalty"),
+        "--sample": (draws, "temperature top_k top_p sample_seed"),
+        "--beam-size": (searches, "length_penalty coverage_penalty"),
+        "--mbr": (decode.mbr != "none", "mbr_metric mbr_size"),
     }
     for way, (taken, names) in ways.items():
         for name in names.split():
             if f"decode.{name}" in given and not taken:
                 flag = "--" + name.replace("_", "-")
                 raise UsageError(f"{flag} is of no use without {way}; give both or none")
-    if decode.sample and "decode.beam_size" in given:
-        raise UsageError("--beam-size searches and --sample draws; give --no-sample, or no beam")
+    if draws and "decode.beam_size" in given:
+        way, other = (
+            ("--sample", "--no-sample") if decode.sample else ("--mbr samples", "--mbr nbest")
+        )
+        raise UsageError(f"--beam-size searches and {way} draws; give {other}, or no beam")
 
 
 def _picture(name: str) -> Path | None:

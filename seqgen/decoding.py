@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from seqgen import search
 from seqgen.batching import Batch, mixed
+from seqgen.ensemble import Ensemble
 from seqgen.inference import Ready
 from seqgen.model import Seq2Seq
 from seqgen.recurrent import State
@@ -17,7 +18,7 @@ from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
 from seqgen.vocabulary import BOS, EOS, PAD
 
-Network = Seq2Seq | Ready
+Network = Seq2Seq | Ready | Ensemble
 Sources = Sequence[Sequence[int]]  # ids of each sentence, EOS not included
 
 
@@ -28,7 +29,7 @@ class Decoding:
         """Encode `sources`; `state` is where search starts."""
         self.pause = pause
         source, lengths = padded([[*ids, EOS] for ids in sources])
-        self.model = model
+        self.model: Any = model  # whose memory is its own
         self.memory: Any
         self.state: State
         self.memory, self.state = model.encode(source.to(model.device), lengths)
@@ -36,7 +37,8 @@ class Decoding:
     def __call__(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
         """The step that search takes."""
         self.pause()
-        return self.model.step(ids, self.memory, state)
+        found: tuple[Tensor, State] = self.model.step(ids, self.memory, state)
+        return found
 
     def narrow(self, stay: Tensor) -> None:
         """Keep the memory of these sentences alone."""

@@ -3,13 +3,14 @@
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqgen import checkpoint
 from seqgen.corpus import Split
+from seqgen.forms import Form
 from seqgen.metrics import METRICS, Statistics, bleu, interval
 from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
@@ -38,6 +39,7 @@ class Report(NamedTuple):
     cut: int  # outputs that the length limit ended
     predictions: list[str]  # a line a source
     references: list[list[str]]  # as many of each source
+    compared: str = ""  # in which form, if not as they stand
 
     def to_json(self) -> str:
         """Everything but the texts."""
@@ -48,7 +50,10 @@ class Report(NamedTuple):
     def lines(self) -> list[str]:
         """The scores as text, a line each."""
         several = f", {self.sources:,} sources" if self.sources < self.pairs else ""
-        shown = [f"{self.split}: {self.pairs:,} pairs{several}, decoded in {self.seconds:.1f} s"]
+        form = f", compared {self.compared}" if self.compared else ""
+        shown = [
+            f"{self.split}: {self.pairs:,} pairs{several}, decoded in {self.seconds:.1f} s{form}"
+        ]
         for name, value in self.scores.items():
             low, high = self.intervals[name]
             signature = f"  {self.signatures[name]}" if self.signatures.get(name) else ""
@@ -66,19 +71,22 @@ def evaluate(
 ) -> Report:
     """The scores of a model on a split.
 
-    Pairs that share a source are one sentence with several references. `group` names a column
+    Pairs that share a source are one sentence with several references, which are compared in the
+    form that outputs have. `group` names a column
     whose values are reported one by one, `tokenize` a tokenizer of sacreBLEU. `pause` is called
     before every step of the search, and may raise.
     """
     settings = settings or translator.config.decode
-    answers, labels = _references(split, group)
-    sources, references = list(answers), list(answers.values())
+    form = translator.tokenizers.target.form
+    answers = references_of(split, form)
+    labels = _labels(split, group) if group else []
+    sources, references = list(answers), _as_many(answers.values())
     started = time.perf_counter()
     found = []
     for first in range(0, len(sources), CHUNK):
         found += translator.hypotheses(sources[first : first + CHUNK], settings, pause)
     seconds = time.perf_counter() - started
-    hypotheses = [_one_line(best[0].text) for best in found]
+    hypotheses = [one_line(best[0].text) for best in found]
     metrics = {**METRICS, "bleu": bleu(tokenize)}
     counted = {name: one.statistics(hypotheses, references) for name, one in metrics.items()}
     lengths = [_length_class(translator.tokenizers.source.count(source)) for source in sources]
@@ -98,6 +106,7 @@ def evaluate(
         cut=sum(best[0].cut for best in found),
         predictions=hypotheses,
         references=references,
+        compared="lowercased" if form.lowercase else "",
     )
 
 
@@ -129,24 +138,35 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
     checkpoint.write(path, "".join(line + "\n" for line in lines).encode())
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """What is scored is what is written, a line a text: breaks would set all later lines off."""
     return " ".join(text.splitlines())
 
 
-def _references(split: Split, group: str) -> tuple[dict[str, list[str]], list[str]]:
-    """The references of each source, as many of each, and the group of each source, in order."""
+def references_of(pairs: Iterable[tuple[str, str]], form: Form) -> dict[str, list[str]]:
+    """The references of each source, in order, as outputs of this form are compared with them."""
     answers: dict[str, list[str]] = {}
+    for source, target in pairs:
+        answers.setdefault(source, []).append(one_line(form.compared(target)))
+    return answers
+
+
+def _as_many(references: Iterable[list[str]]) -> list[list[str]]:
+    """References of which each source has as many, as files of them need.
+
+    One that has fewer repeats its first: no score changes.
+    """
+    rows = list(references)
+    most = max(map(len, rows), default=0)
+    return [row + row[:1] * (most - len(row)) for row in rows]
+
+
+def _labels(split: Split, group: str) -> list[str]:
+    """The group of each source, in order."""
     labels: dict[str, str] = {}
-    values = split.column(group) if group else ("" for _ in range(len(split)))
-    for (source, target), value in zip(split, values, strict=True):
-        answers.setdefault(source, []).append(_one_line(target))
+    for (source, _), value in zip(split, split.column(group), strict=True):
         labels.setdefault(source, value)
-    # One that has fewer repeats its first: no score changes, and files need as many lines.
-    most = max(map(len, answers.values()), default=0)
-    for alternatives in answers.values():
-        alternatives += alternatives[:1] * (most - len(alternatives))
-    return answers, list(labels.values())
+    return list(labels.values())
 
 
 def _length_class(tokens: int) -> int:

@@ -62,7 +62,8 @@ class Ready:
     """
 
     def __init__(self, model: Seq2Seq, product: Making):
-        self.model, self.device, self.forced = model, model.device, model.forced
+        self.model, self.device = model, model.device
+        self.forced, self.whole = model.forced, model.whole
         decoder = self.decoder = model.decoder
         context = decoder.readout.in_features - decoder.width
         reading = [layer for layer in decoder.layers if isinstance(layer, Recurrent)]

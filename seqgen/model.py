@@ -98,13 +98,13 @@ class Seq2Seq(nn.Module):
 
     def forced(self, batch: Batch) -> Forced:
         """How likely the batch's own targets are, token by token, and where each looked."""
+        return judged(*self.whole(batch), batch.target)
+
+    def whole(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [B, T, V] after each of the batch's ids, and attention [B, T, S]."""
         memory, state = self.encode(batch.source, batch.source_lengths)
-        inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
-        readouts, _, weights = self.decoder(inputs, memory, state)
-        scores = self._log_probs(readouts, weights, memory.ids)  # [B, T, V]
-        log_probs = scores.gather(-1, gold[..., None]).squeeze(-1)
-        real = gold != PAD
-        return Forced(log_probs * real, (scores.argmax(-1) == gold) & real, weights)
+        readouts, _, weights = self.decoder(batch.target[:, :-1], memory, state)
+        return self._log_probs(readouts, weights, memory.ids), weights
 
     def _mixed(self, gold: Tensor, memory: Memory, state: State, forcing: Forcing) -> Tensor:
         """The decoder's inputs [B, T] under scheduled sampling."""
@@ -162,6 +162,14 @@ class Seq2Seq(nn.Module):
         return torch.logaddexp(
             functional.logsigmoid(gate) + written, functional.logsigmoid(-gate) + logs
         )
+
+
+def judged(scores: Tensor, weights: Tensor, target: Tensor) -> Forced:
+    """What log-probabilities [B, T, V] of every id say of those of `target`."""
+    gold = target[:, 1:]
+    log_probs = scores.gather(-1, gold[..., None]).squeeze(-1)
+    real = gold != PAD
+    return Forced(log_probs * real, (scores.argmax(-1) == gold) & real, weights)
 
 
 def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -> Seq2Seq:

@@ -124,7 +124,7 @@ def encode(
     threads: int = 0,
 ) -> Encoded:
     """The ids of a split, memory-mapped from the cache; pairs longer than `longest` stay out."""
-    key = _key(fingerprint, tokenizers.sha256, *longest)
+    key = _key(fingerprint, tokenizers.key, *longest)
     return _cached(
         f"ids-{key}",
         _read_ids,
@@ -141,7 +141,7 @@ def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> To
 
     def read(folder: Path) -> Tokenizers:
         # A model that is cut between two pieces loads, as one with fewer.
-        return tokenizer.load(folder, (folder / "sha256").read_text("utf-8") or "cut")
+        return tokenizer.load(folder, (folder / "sha256").read_text("utf-8") or "cut", config)
 
     key = _key(fingerprint, json.dumps(asdict(config)))
     return _cached(f"tokenizer-{key}", read, write)

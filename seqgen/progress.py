@@ -133,7 +133,7 @@ def validation_lines(record: Mapping[str, float], samples: Samples) -> list[str]
     free = [_figure(name, value) for name, value in record.items()
             if name not in NOT_SCORES and not name.startswith(BESIDE)]  # fmt: skip
     lines += [f"  teacher-forced  {'  '.join(forced)}"] if forced else []
-    over = f"  over {record['decoded']:,.0f} pairs" if "decoded" in record else ""
+    over = f"  over {record['decoded']:,.0f} sources" if "decoded" in record else ""
     lines += [f"  free-running    {'  '.join(free)}{over}"] if free else []
     for other in BESIDE:
         figures = [_figure(name.removeprefix(f"{other}_"), value)

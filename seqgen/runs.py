@@ -8,6 +8,7 @@ from seqgen.errors import ModelError
 from seqgen.sections import DataConfig
 
 RUNS = Path("checkpoints")
+SHIPPED = ("en-fr",)  # models that come with the package, by their folders' names
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -29,7 +30,8 @@ def is_finished(folder: Path) -> bool:
 def find_model(name: str = "") -> str | Path:
     """The run folder or Hub name that `name` means; without one the newest run, or the shipped.
 
-    A bare word is a run under `./checkpoints`; nothing is looked up on the Hub here.
+    A bare word is a run under `./checkpoints`, or a model that ships; nothing is looked up on the
+    Hub here.
     """
     if not name:
         return _newest()
@@ -39,6 +41,9 @@ def find_model(name: str = "") -> str | Path:
         if folder.is_dir():
             raise ModelError(f"{folder}: holds no finished run, config.json and "
                              "model.safetensors; 'seqgen train' writes them")  # fmt: skip
+    for folder in _shipped():
+        if folder.name == name:
+            return folder
     # A name such as checkpoints/speling is a slip in a folder's name, not a Hub name.
     if HUB_NAME.fullmatch(name) and not Path(name).parent.is_dir() and name[0] not in ".~":
         return name
@@ -48,15 +53,23 @@ def find_model(name: str = "") -> str | Path:
 
 def is_shipped(model: str | Path) -> bool:
     """Whether `model` came with the package, where nothing may be written."""
-    return isinstance(model, Path) and resources.PACKAGE in model.resolve().parents
+    return isinstance(model, Path) and model.resolve() in _shipped()
 
 
 def _newest() -> Path:
     """The run that was written last, under `./checkpoints` or else with the package."""
-    # Beside a working copy lie the runs of whoever works in it, which did not come with it.
-    for root in (RUNS, resources.PACKAGE / "shipped" / "checkpoints"):
-        found = [folder for folder in root.glob("*") if is_finished(folder)]
-        if found:
-            return max(found, key=lambda run: (run / "model.safetensors").stat().st_mtime)
+    # In a working copy the models that ship lie among the runs of whoever works there.
+    shipped = _shipped()
+    own = [run for run in RUNS.glob("*") if is_finished(run) and run.resolve() not in shipped]
+    found = own or shipped
+    if found:
+        return max(found, key=lambda run: (run / "model.safetensors").stat().st_mtime)
     raise ModelError(f"no model: {RUNS.resolve()} holds no finished run; 'seqgen train' makes "
                      "one, --model takes a folder or a Hub name")  # fmt: skip
+
+
+def _shipped() -> list[Path]:
+    """The models that came with the package: in a wheel, or beside a working copy."""
+    roots = (resources.PACKAGE / "shipped", resources.PACKAGE.parent)
+    folders = (root / "checkpoints" / name for root in roots for name in SHIPPED)
+    return [folder for folder in folders if is_finished(folder)]

@@ -6,6 +6,8 @@ from typing import Literal
 from seqgen.errors import ConfigError
 from seqgen.settings import Section, setting
 
+Weights = Literal["float32", "float16", "int8"]  # how a file stores matrices
+
 
 @dataclass(frozen=True)
 class DataConfig(Section):
@@ -48,6 +50,9 @@ class TokenizerConfig(Section):
     """How text becomes ids."""
 
     units: Literal["unigram", "bpe", "char", "word"] = setting("unigram", "SentencePiece algorithm")
+    target_units: Literal["same", "unigram", "bpe", "char", "word"] = setting(
+        "same", "algorithm of the target side, where it is another"
+    )
     vocabulary: int = setting(0, "pieces a side; 0: sized to the data", minimum=0, maximum=10**7)
     joint: bool = setting(True, "one vocabulary for both sides")
     byte_fallback: bool = setting(True, "spell characters without a piece as bytes")
@@ -56,6 +61,23 @@ class TokenizerConfig(Section):
     normalization: Literal["identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"] = setting(
         "identity", "Unicode normalization before the pieces; _cf also folds case"
     )
+    source_form: Literal["none", "NFC", "NFD", "NFKC"] = setting(
+        "none", "Unicode form in which sources are read; NFD takes Hangul apart into jamo"
+    )
+    target_form: Literal["none", "NFC", "NFD", "NFKC"] = setting(
+        "none", "Unicode form in which targets are learned; outputs are then NFC"
+    )
+    lowercase: Literal["none", "source", "target", "both"] = setting(
+        "none", "sides that are lowercased; references are then compared lowercased"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joint and self.target_units not in ("same", self.units):
+            raise ConfigError(
+                f"tokenizer.target_units is {self.target_units!r} and tokenizer.units "
+                f"{self.units!r}, but tokenizer.joint has one vocabulary for both; --no-joint"
+            )
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,16 @@ class DecodeConfig(Section):
         minimum=0,
         flags=("--max-new-tokens",),
     )
+    mbr: Literal["none", "samples", "nbest"] = setting(
+        "none", "choose the output that agrees best with others: drawn ones, or an n-best list"
+    )
+    mbr_metric: Literal["chrf", "edit", "exact"] = setting(
+        "chrf", "how agreement is measured: chrF, edits of characters, equality"
+    )
+    mbr_size: int = setting(32, "outputs to choose among", minimum=2, maximum=1024)
+    ensemble: Literal["probability", "log_probability"] = setting(
+        "probability", "what is averaged where several models decode together"
+    )
     int8: bool = setting(False, "search with weights of 8 bits: faster on a CPU, less exact")
     batch_size: int = setting(
         64, "sentences decoded at a time", minimum=1, flags=("--per-device-eval-batch-size",)
@@ -95,10 +127,24 @@ class DecodeConfig(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.nbest > self.beam_size and not self.sample:
+        if self.mbr != "none":
+            self._check_mbr()
+        elif self.nbest > self.beam_size and not self.sample:
             raise ConfigError(
                 f"decode.nbest is {self.nbest} but decode.beam_size is {self.beam_size}; "
                 f"--beam-size {self.nbest} or more finds that many, and so does --sample"
+            )
+
+    def _check_mbr(self) -> None:
+        if self.nbest > self.mbr_size:
+            raise ConfigError(
+                f"decode.nbest is {self.nbest} but decode.mbr_size is {self.mbr_size}; "
+                f"--mbr-size {self.nbest} or more has that many to choose among"
+            )
+        if self.mbr == "nbest" and self.sample:
+            raise ConfigError(
+                "decode.mbr = 'nbest' chooses among what a search finds, and decode.sample draws; "
+                "--mbr samples chooses among draws"
             )
 
 

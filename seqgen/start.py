@@ -105,7 +105,7 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
     earlier = checkpoint.read_description(run) if (run / "config.json").exists() else None
     tokenizers = None
     if earlier is not None:
-        tokenizers = tokenizer.load(run, earlier.facts.tokenizer_sha256)
+        tokenizers = tokenizer.load(run, earlier.facts.tokenizer_sha256, earlier.tokenizer)
         _compare(earlier, config, run, say)
     data = _prepare_in_turn(config, tokenizers, pause)
     if earlier is not None and earlier.facts.fingerprint != data.facts.fingerprint:

@@ -11,7 +11,7 @@ from seqgen.errors import DataError, SeqgenError, UsageError
 from seqgen.terminal import LONGEST_TEXT, argument_text, read_lines, write_result
 
 if TYPE_CHECKING:
-    from seqgen.translator import Hypothesis
+    from seqgen.hypotheses import Hypothesis
 
 Item = TypeVar("Item")
 
@@ -25,6 +25,17 @@ def read_sources(arguments: Sequence[str], file: str) -> Iterator[str]:
     if arguments and arguments[0] != "-":
         return _short(iter(map(argument_text, arguments)), "argument")
     return _short(read_file(file or "-"), _where(file or "-"))
+
+
+def prompt() -> Iterator[str]:
+    """Lines that a person types; the prompt goes to stderr, so that stdout holds results."""
+    while True:
+        print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.buffer.readline()
+        if not line:
+            print(file=sys.stderr)
+            return
+        yield from read_lines([line])
 
 
 def read_pairs(arguments: Sequence[str], file: str, two: tuple[str, str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import category
@@ -13,6 +14,7 @@ from unicodedata import category
 import sentencepiece
 
 from seqgen.errors import ConfigError, ModelError
+from seqgen.forms import PLAIN, Form, forms
 from seqgen.sections import TokenizerConfig
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
@@ -25,15 +27,16 @@ SPECIAL = 4 + 256  # PAD, UNK, BOS, EOS and the bytes
 # between, a noncharacter, which no text holds: "(May" is read as "(", JOINED, " May".
 JOINED, SHOWN_AS = "\ufdd0", "\u203f"
 AMOUNTS = ("Sc", "Sm", "Pd")  # Unicode's classes of what may stand before a number: $ + -
+UNCHANGED = TokenizerConfig()
 OPENING = '([{"\u00ab\u201c\u201e\u2018\u00bf\u00a1'
 
 
 class Tokenizer:
-    """The SentencePiece model of one side."""
+    """The SentencePiece model of one side, and the form in which it reads texts."""
 
-    def __init__(self, model: bytes):
+    def __init__(self, model: bytes, form: Form = PLAIN):
         """Raises `ValueError` where `model` is no SentencePiece model of ours."""
-        self.model = model
+        self.model, self.form = model, form
         if not model:  # SentencePiece would load it, and complain on stderr
             raise ValueError("is empty")
         try:
@@ -57,7 +60,7 @@ class Tokenizer:
         `threads` share the work, as many as the machine has cores where it is 0.
         """
         encoded: list[list[int]] = self._pieces.encode(
-            [encodable(text) for text in texts], num_threads=threads or -1
+            [encodable(self.form.read(text)) for text in texts], num_threads=threads or -1
         )
         return encoded
 
@@ -70,10 +73,14 @@ class Tokenizer:
         spoken = [[int(piece) for piece in row if piece > EOS] for row in ids]
         decoded: list[str] = self._pieces.decode(spoken) if spoken else []
         # Alone, it is the end of a text that is still being written.
-        return [text.replace(f"{JOINED} ", "").replace(JOINED, "") for text in decoded]
+        whole = (text.replace(f"{JOINED} ", "").replace(JOINED, "") for text in decoded)
+        return [self.form.written(text) for text in whole]
 
     def prefix(self, ids: Sequence[int]) -> str:
-        """The text of the beginning of a sentence: a character that lacks bytes is held back."""
+        """The text of the beginning of a sentence: a character that lacks bytes is held back.
+
+        So is one that what follows could still become a part of.
+        """
         end = len(ids)
         while end and self._pieces.is_byte(int(ids[end - 1])):
             end -= 1
@@ -83,7 +90,7 @@ class Tokenizer:
             if not _incomplete(tail):
                 end = stop
                 break
-        return self.decode([ids[:end]])[0]
+        return self.form.settled(self.decode([ids[:end]])[0])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as the model writes it, with the word mark U+2581."""
@@ -102,6 +109,11 @@ class Tokenizers(NamedTuple):
         """The digests of both models, by which a run knows its vocabulary."""
         return " ".join(hashlib.sha256(side.model).hexdigest() for side in self)
 
+    @property
+    def key(self) -> str:
+        """What decides which ids a text has: the digests and the forms."""
+        return " ".join((self.sha256, *(repr(tuple(side.form)) for side in self)))
+
     def files(self) -> dict[str, bytes]:
         """What a model folder holds: name to content."""
         if self.source.model == self.target.model:
@@ -109,21 +121,22 @@ class Tokenizers(NamedTuple):
         return {SOURCE: self.source.model, TARGET: self.target.model}
 
 
-def load(folder: Path, sha256: str = "") -> Tokenizers:
+def load(folder: Path, sha256: str = "", config: TokenizerConfig = UNCHANGED) -> Tokenizers:
     """The tokenizers of a model folder; with `sha256`, only those that training made."""
     joint = (folder / JOINT).exists()
-    loaded = []
+    loaded: list[Tokenizer] = []
+    form = forms(config)
     for name in (JOINT,) if joint else (SOURCE, TARGET):
         path = folder / name
         try:
             if path.stat().st_size > LARGEST_FILE:
                 raise ValueError(f"is larger than {LARGEST_FILE} bytes")
-            loaded.append(Tokenizer(path.read_bytes()))
+            loaded.append(Tokenizer(path.read_bytes(), form[len(loaded)]))
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"{path}: cannot be read as a tokenizer: {error}; copy the whole folder again"
             ) from None
-    tokenizers = Tokenizers(loaded[0], loaded[-1])
+    tokenizers = Tokenizers(loaded[0], _reading(loaded[-1], form[1]))
     if sha256 and tokenizers.sha256 != sha256:
         raise ModelError(
             f"{folder}: the tokenizer is not the one the model was trained with; "
@@ -141,15 +154,24 @@ def train(
 
     def lines(*sides: int) -> Iterator[str]:
         for pair in itertools.islice(pairs(), 0, None, stride):
-            yield from (encodable(pair[side]) for side in sides)
+            yield from (encodable(form[side].read(pair[side])) for side in sides)
 
+    form = forms(config)
     if config.joint:
         joint = _train(lambda: lines(0, 1), config, "both sides")
-        return Tokenizers(joint, joint)
+        both = Tokenizer(joint, form[0])
+        return Tokenizers(both, _reading(both, form[1]))
+    own = config.target_units
+    target = config if own == "same" else replace(config, units=own, target_units="same")
     return Tokenizers(
-        _train(lambda: lines(0), config, "the source side"),
-        _train(lambda: lines(1), config, "the target side"),
+        Tokenizer(_train(lambda: lines(0), config, "the source side"), form[0]),
+        Tokenizer(_train(lambda: lines(1), target, "the target side"), form[1]),
     )
+
+
+def _reading(side: Tokenizer, form: Form) -> Tokenizer:
+    """The same pieces for texts in this form; the same object where it has that already."""
+    return side if side.form == form else Tokenizer(side.model, form)
 
 
 def encodable(text: str) -> str:
@@ -157,7 +179,7 @@ def encodable(text: str) -> str:
     return text if text.isascii() else re.sub(f"[\ud800-\udfff{JOINED}]", "\ufffd", text)
 
 
-def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> Tokenizer:
+def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> bytes:
     words = config.units == "word"
     written = io.BytesIO()
     size, characters = _survey(lines())
@@ -200,7 +222,7 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
             f"tokenizer.vocabulary = {config.vocabulary} does not fit {which} of the data: "
             f"{_bound(str(error))}; 0 finds a size"
         ) from None
-    return Tokenizer(written.getvalue())
+    return written.getvalue()
 
 
 def _bound(said: str) -> str:

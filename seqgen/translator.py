@@ -1,6 +1,5 @@
 """Texts to texts with a trained model: the public class."""
 
-import heapq
 import itertools
 import json
 import math
@@ -11,16 +10,18 @@ from typing import NamedTuple
 
 import torch
 
-from seqgen import checkpoint, decoding, tokenizer
+from seqgen import checkpoint, decoding, risk, smallweights, tokenizer
 from seqgen.batching import Batch
 from seqgen.config import Config
-from seqgen.decoding import padded
+from seqgen.decoding import Network, padded
 from seqgen.devices import pick_device
-from seqgen.errors import DataError
-from seqgen.inference import Ready, ready, why_not_int8
-from seqgen.model import Seq2Seq, unfilled
+from seqgen.ensemble import together
+from seqgen.errors import DataError, ModelError
+from seqgen.hypotheses import Hypothesis, bare, gap, joined, least_risk, nothing
+from seqgen.inference import ready, why_not_int8
+from seqgen.model import Forced, Seq2Seq, unfilled
 from seqgen.search import Found
-from seqgen.sections import DecodeConfig
+from seqgen.sections import DecodeConfig, Weights
 from seqgen.segments import segments
 from seqgen.signals import Pause, never
 from seqgen.terminal import LONGEST_TEXT
@@ -29,17 +30,6 @@ from seqgen.vocabulary import BOS, EOS
 
 LONGER = 2  # times the longest source of training, what is longer is cut
 SLACK = 10  # tokens that an output may have beyond what training has seen for its source length
-
-
-class Hypothesis(NamedTuple):
-    """One output for a source, and what the model thinks of it."""
-
-    text: str
-    score: float  # summed log-probability in nats, the end of the sentence included
-    ranked: float  # what search ranks by: the score after length and coverage penalty
-    tokens: list[str]  # as the tokenizer writes them; the last is </s> unless cut
-    token_scores: list[float]  # log-probability of each, in nats
-    cut: bool  # the length limit ended it
 
 
 class Alignment(NamedTuple):
@@ -59,25 +49,43 @@ class Translator:
         self.config = config
         self.tokenizers = tokenizers
         self.model = model
-        self._arranged: tuple[object, Ready] | None = None
+        self.others: tuple[Seq2Seq, ...] = ()  # that decode together with it
+        self._arranged: tuple[object, Network] | None = None
         self.folder = folder
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path, *, revision: str = "", device: str = "auto"
+        cls, model: str | Path | Sequence[str | Path], *, revision: str = "", device: str = "auto"
     ) -> "Translator":
         """The model of a run folder, or of a Hub repository of this layout.
 
-        Raises `ModelError` where the folder is incomplete or its parts do not belong together.
+        Several are an ensemble with the settings of the first; their networks may differ.
+        Raises `ModelError` where a folder is incomplete or its parts do not belong together.
         """
+        names = [model] if isinstance(model, str | Path) else list(model)
+        if not names:
+            raise ModelError("an ensemble of no model; give the folder of a run")
+        first, *others = (cls._loaded(name, revision, device) for name in names)
+        for name, other in zip(names[1:], others, strict=True):
+            if other.tokenizers.key != first.tokenizers.key:
+                raise ModelError(
+                    f"{name}: has another vocabulary than {names[0]}; models decode together that "
+                    f"were trained on the same files with the same tokenizer settings"
+                )
+        first.others = tuple(other.model for other in others)
+        return first
+
+    @classmethod
+    def _loaded(cls, model: str | Path, revision: str, device: str) -> "Translator":
         folder = Path(model)
         if not folder.is_dir():
             folder = checkpoint.download(str(model), revision)
         config = checkpoint.read_description(folder)
-        tokenizers = tokenizer.load(folder, config.facts.tokenizer_sha256)
+        tokenizers = tokenizer.load(folder, config.facts.tokenizer_sha256, config.tokenizer)
         network = unfilled(config.model, tokenizers.source.size, tokenizers.target.size)
         path = folder / checkpoint.WEIGHTS
-        checkpoint.load_weights(network, checkpoint.read_weights(path), path)
+        tensors = smallweights.whole(checkpoint.read_weights(path), path)
+        checkpoint.load_weights(network, tensors, path)
         network.to(pick_device(device)).eval()
         return cls(config, tokenizers, network, folder)
 
@@ -86,28 +94,43 @@ class Translator:
         """A few source texts of the data the model was validated on."""
         return tuple(str(text) for text in json.loads(self.config.facts.examples))
 
-    def _ready(self, int8: bool) -> Ready:
+    def _ready(self, settings: DecodeConfig) -> Network:
         """The model as search asks it: made ready again where its weights are others by now."""
-        marks = int8, [(weight.data_ptr(), weight._version) for weight in self.model.parameters()]
+        models = (self.model, *self.others)
+        weights = (weight for model in models for weight in model.parameters())
+        versions = [(weight.data_ptr(), weight._version) for weight in weights]
+        marks = settings.int8, settings.ensemble, versions
         if self._arranged is None or self._arranged[0] != marks:
-            self._arranged = marks, ready(self.model, int8)
+            members = [ready(model, settings.int8) for model in models]
+            self._arranged = marks, together(members, settings.ensemble)
         return self._arranged[1]
+
+    def _forced(self, batch: Batch) -> Forced:
+        """What the model thinks of given targets."""
+        model = together((self.model, *self.others), self.config.decode.ensemble)
+        with torch.inference_mode():
+            return model.forced(batch)
 
     def why_not_int8(self) -> str:
         """Why `int8` among the search settings changes nothing here; empty where it does."""
         return why_not_int8(self.model.device)
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, weights: Weights = "float32") -> Path:
         """Write the model folder, as `from_pretrained` and the Hub take it.
 
-        Raises `ModelError` where files of these names are there that belong to no model.
+        Matrices may be stored in fewer bytes, as float16 or int8. Raises `ModelError` where files
+        of these names are there that belong to no model.
         """
+        if self.others:
+            raise ModelError("an ensemble is several models; save each in a folder of its own")
         folder = Path(folder)
         checkpoint.check_place(folder)
-        checkpoint.save_model(folder, self.model, self.config, self.tokenizers)
+        checkpoint.save_model(folder, self.model, self.config, self.tokenizers, weights)
         for pattern in ("README.md", "eval_results.json", "generated_predictions.txt"):
             if self.folder and (self.folder / pattern).is_file() and folder != self.folder:
                 checkpoint.write(folder / pattern, (self.folder / pattern).read_bytes())
+        if weights != "float32":
+            checkpoint.note_weights(folder / "README.md", weights)
         return folder
 
     def translate(
@@ -119,7 +142,7 @@ class Translator:
         """The best output for each text, in their order; a blank text gives an empty one."""
         settings = settings or self.config.decode
         if beam_size is not None:
-            settings = replace(settings, beam_size=beam_size, nbest=1)
+            settings = replace(settings, mbr="none", beam_size=beam_size, nbest=1)
         return [found[0].text for found in self.hypotheses(texts, settings)]
 
     def hypotheses(
@@ -136,10 +159,10 @@ class Translator:
         texts = _checked(texts)
         settings = settings or self.config.decode
         splits = [self.parts(text, settings) for text in texts]
-        each = [_bare(part, split) for split in splits for part in split]
+        each = [bare(part, split) for split in splits for part in split]
         found = iter(self._hypotheses(each, settings, pause))
         return [
-            _joined(split, list(itertools.islice(found, len(split))), settings.nbest)
+            joined(split, list(itertools.islice(found, len(split))), settings.nbest)
             for split in splits
         ]
 
@@ -149,17 +172,17 @@ class Translator:
         A character whose last bytes are still to come is held back.
         """
         settings = settings or self.config.decode
-        if settings.beam_size > 1 or settings.sample:
+        if settings.beam_size > 1 or settings.sample or settings.mbr != "none":
             yield self.translate([text], settings=settings)[0]
             return
         done, shown = "", None
         split = self.parts(text, settings)
         for part in split:
             written = ""
-            for written in self._stream(_bare(part, split), settings):
+            for written in self._stream(bare(part, split), settings):
                 if shown != (shown := done + written):
                     yield shown
-            done += written + _gap(part, written)
+            done += written + gap(part, written)
 
     def parts(self, text: str, settings: DecodeConfig | None = None) -> list[str]:
         """What of `text` is translated at a time: no more sentences than training has seen.
@@ -180,8 +203,7 @@ class Translator:
         size = self.config.decode.batch_size
         for first in range(0, len(sources), size):
             batch = self._pairs(sources[first : first + size], targets[first : first + size])
-            with torch.inference_mode():
-                log_probs = self.model.forced(batch).log_probs.double().cpu()
+            log_probs = self._forced(batch).log_probs.double().cpu()
             for text, ids, row in zip(
                 targets[first : first + size],
                 batch.target[:, 1:].tolist(),
@@ -210,7 +232,7 @@ class Translator:
         `output` is that of the text, where it is known.
         """
         split = self.parts(text, settings)
-        part = next((_bare(part, split) for part in split if part.strip()), "")
+        part = next((bare(part, split) for part in split if part.strip()), "")
         if len(split) > 1 or not output:
             output = self.hypotheses([part], settings)[0][0].text
         return self.alignment(part, output) if output else None
@@ -218,8 +240,7 @@ class Translator:
     def alignment(self, source: str, target: str) -> Alignment:
         """Where the model looks when it writes `target` for `source`."""
         batch = self._pairs([source], [target])
-        with torch.inference_mode():
-            weights = self.model.forced(batch).weights[0].cpu()
+        weights = self._forced(batch).weights[0].cpu()
         return Alignment(
             self.tokenizers.source.pieces(batch.source[0].tolist()),
             self.tokenizers.target.pieces(batch.target[0, 1:].tolist()),
@@ -236,12 +257,15 @@ class Translator:
     def _hypotheses(
         self, texts: list[str], settings: DecodeConfig, pause: Pause
     ) -> list[list[Hypothesis]]:
+        if settings.mbr != "none":
+            pools = self._hypotheses(texts, risk.pool(settings), pause)
+            return [least_risk(found, settings) for found in pools]
         encoded = self.tokenizers.source.encode(texts)
-        found: list[list[Hypothesis]] = [[_nothing()] for _ in texts]
+        found: list[list[Hypothesis]] = [[nothing()] for _ in texts]
         spoken = [number for number, text in enumerate(texts) if text.strip() and encoded[number]]
         # Sentences of one length finish together.
         spoken.sort(key=lambda number: len(encoded[number]))
-        model = self._ready(settings.int8)
+        model = self._ready(settings)
         for first in range(0, len(spoken), settings.batch_size):
             numbers = spoken[first : first + settings.batch_size]
             sources = [encoded[number] for number in numbers]
@@ -260,7 +284,7 @@ class Translator:
             return
         written: list[int] = []
         limit = self.limit(len(ids) + 1, settings)
-        for found in decoding.stream(self._ready(settings.int8), ids, limit):
+        for found in decoding.stream(self._ready(settings), ids, limit):
             written.append(found)
             yield self.tokenizers.target.prefix(written)
         yield self.tokenizers.target.decode([written])[0]
@@ -305,43 +329,3 @@ def _checked(texts: Iterable[str]) -> list[str]:
                 f"of a text; give its sentences one by one"
             )
     return texts
-
-
-def _nothing() -> Hypothesis:
-    return Hypothesis("", 0.0, 0.0, [], [], False)
-
-
-def _bare(part: str, split: Sequence[str]) -> str:
-    """A part without the white space before the next; a whole text as it is."""
-    return part.rstrip() if len(split) > 1 else part
-
-
-def _gap(part: str, written: str) -> str:
-    """What stands behind the output of a part: what stood there, or a space behind a full stop."""
-    space = part[len(part.rstrip()) :]
-    return space or (" " if written.endswith((".", "!", "?", "\u2026")) else "")
-
-
-def _joined(
-    split: Sequence[str], parts: Sequence[list[Hypothesis]], nbest: int
-) -> list[Hypothesis]:
-    """The hypotheses of a text out of those of its parts: the best sums, best first."""
-    found = parts[0]
-    for part, more in zip(split, parts[1:], strict=False):
-        best = heapq.nlargest(
-            nbest,
-            itertools.product(found, more),
-            key=lambda two: (not (two[0].cut or two[1].cut), two[0].ranked + two[1].ranked),
-        )
-        found = [
-            Hypothesis(
-                one.text + _gap(part, one.text) + two.text,
-                one.score + two.score,
-                one.ranked + two.ranked,
-                one.tokens + two.tokens,
-                one.token_scores + two.token_scores,
-                one.cut or two.cut,
-            )
-            for one, two in best
-        ]
-    return found

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from seqgen.batching import Batches, Budget
+from seqgen.evaluation import one_line, references_of
 from seqgen.metrics import METRICS
 from seqgen.preparation import Prepared
 from seqgen.translator import Translator
@@ -20,12 +21,14 @@ class Validation(NamedTuple):
 
     scores: dict[str, float]
     samples: list[tuple[str, str, str]]  # source, reference, hypothesis
-    decoded: int  # pairs that the free-running scores are of
+    decoded: int  # sources that the free-running scores are of
 
 
 def validate(translator: Translator, data: Prepared, decoded: int, budget: Budget) -> Validation:
     """Teacher-forced loss, perplexity and token accuracy of the validation pairs, and the
-    free-running metrics of the first `decoded` of them (0: all), found greedily.
+    free-running metrics of the first `decoded` of their sources (0: all), found greedily.
+
+    Pairs that share a source are references of one another, as in an evaluation.
     """
     nats, correct, tokens = _teacher_forced(translator, data, budget)
     scores = {
@@ -34,13 +37,14 @@ def validate(translator: Translator, data: Prepared, decoded: int, budget: Budge
         "accuracy": 100 * correct / tokens,
     }
     assert data.corpus.validation is not None
-    pairs = list(itertools.islice(data.corpus.validation, decoded or None))
-    sources = [source for source, _ in pairs]
-    references = [[target] for _, target in pairs]
-    hypotheses = translator.translate(sources, beam_size=1)
+    answers = references_of(data.corpus.validation, translator.tokenizers.target.form)
+    rows = dict(itertools.islice(answers.items(), decoded or None))
+    sources, references = list(rows), list(rows.values())
+    hypotheses = [one_line(text) for text in translator.translate(sources, beam_size=1)]
     for name, metric in METRICS.items():
         scores[name] = metric.score(hypotheses, references)
-    return Validation(scores, _samples(pairs, hypotheses), len(pairs))
+    pairs = [(source, several[0]) for source, several in rows.items()]
+    return Validation(scores, _samples(pairs, hypotheses), len(rows))
 
 
 def better(name: str, value: float, best: float | None) -> bool:

@@ -17,11 +17,11 @@ MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__
 LEVELS = """
     errors vocabulary signals terminal |
     settings sections modelsection trainsection config configfiles resources recipes runs devices
-    progress journal table hub readers splits corpus tokenizer segments metrics schedules
-    distributed diagnostics kernels dropout losses ranking packed feeding
+    progress journal table hub readers splits corpus forms tokenizer segments metrics
+    risk hypotheses schedules distributed diagnostics kernels dropout losses ranking packed feeding
     recurrent stack attention encoder decoder |
-    batching sampling preparation | model search inference |
-    checkpoint decoding updates | translator |
+    batching sampling preparation | model search inference ensemble |
+    smallweights checkpoint decoding updates | translator |
     evaluation pictures validation averaging card start course divergence plateaus | training |
     flags texts commands cli | __main__
 """

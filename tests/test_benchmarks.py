@@ -16,6 +16,8 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
                       "words, seqgen, width 256:", "dev loss, seqgen:",
                       "decoding 1/5, seqgen --int8:"]),
         ("growth.py", ["width 1024, training:", "beam 16, decoding:"]),
+        ("quality.py", ["seqgen, one model |", "seqgen, 2 together |", "2 seeds (1 of 2)",
+                        "no file", "seqgen, 5 together | not run"]),
         ("gpu.py OUT --device cpu", ['"trouble":{}', '"correctness":{']),
     ],
 )  # fmt: skip

@@ -439,7 +439,7 @@ def test_every_recipe_says_what_it_is_for_and_holds_known_settings(run):
     for name, meaning in found:
         assert len(meaning) > 20
         assert read_config(recipes.path(name)) != Config()
-        assert f"{name:<24} {meaning}\n" in run("recipes").out
+        assert f"{name:<28} {meaning}\n" in run("recipes").out
 
 
 # Translating.
@@ -613,6 +613,24 @@ def test_which_model_answers_is_said_unless_it_was_named(run, copying):
     assert run("translate", "a", "--model", "checkpoints/run").err == ""
 
 
+def test_several_models_are_an_ensemble_that_writes_into_no_run(run, evaluated):
+    other = make_run(runs.RUNS / "other")
+    words = ("--model", "run", "-m", "checkpoints/other")
+    ran = run("translate", *words, "--ensemble", "log_probability", "a")
+    assert (ran.code, ran.out, ran.err) == (0, "a\n", "")
+    assert Copying.folder == [runs.RUNS / "run", other]
+    assert Copying.seen[-1].ensemble == "log_probability"
+    ran = run("translate", "--model", "run", "--ensemble", "probability", "a")
+    assert (ran.code, ran.err) == (
+        2, "seqgen: --ensemble is of no use without a second --model; give both or none\n"
+    )  # fmt: skip
+    assert run("score", *words, "ab", "x").out == "-2.5000\n"
+    assert "are not written; --output-dir FOLDER says where to" in run("evaluate", *words).err
+    assert evaluated.written is None
+    run("evaluate", *words, "--output-dir", "out")
+    assert evaluated.written[1] == Path("out")
+
+
 def test_scores_of_pairs_come_a_line_each(run, copying, elsewhere):
     (elsewhere / "p.tsv").write_text("ab\tx\nc\ty\n", encoding="utf-8")
     (elsewhere / "s").write_text("ab\nc\n", encoding="utf-8")
@@ -743,11 +761,79 @@ def test_without_runs_the_shipped_model_answers_and_nothing_is_written_to_it(
     elsewhere, monkeypatch
 ):
     package = elsewhere / "seqgen"
-    shipped = make_run(package / "shipped" / "checkpoints" / "normalize")
+    shipped = make_run(package / "shipped" / "checkpoints" / "en-fr")
     monkeypatch.setattr("seqgen.resources.PACKAGE", package)
-    assert runs.find_model() == shipped
+    assert runs.find_model() == runs.find_model("en-fr") == shipped
     assert runs.is_shipped(shipped)
-    assert not runs.is_shipped(elsewhere / "checkpoints" / "run")
+    own = make_run(elsewhere / "checkpoints" / "run")
+    assert not runs.is_shipped(own)
+    assert runs.find_model() == runs.RUNS / "run"
+    assert runs.find_model("en-fr") == shipped
+
+
+def test_beside_a_working_copy_a_model_that_ships_is_no_run_of_the_users_own(
+    elsewhere, monkeypatch
+):
+    monkeypatch.setattr("seqgen.resources.PACKAGE", elsewhere / "seqgen")
+    shipped = make_run(elsewhere / "checkpoints" / "en-fr")
+    assert runs.find_model() == shipped
+    assert runs.is_shipped(runs.RUNS / "en-fr")
+    own = make_run(elsewhere / "checkpoints" / "own")
+    made = time.time() - 1000
+    os.utime(own / "model.safetensors", (made, made))
+    assert runs.find_model() == runs.RUNS / "own", "older, as a clone is new, but the user's"
+    (elsewhere / "seqgen").mkdir()
+    monkeypatch.chdir(elsewhere / "seqgen")
+    assert runs.find_model() == shipped, "from another folder the runs of this one are not seen"
+
+
+def test_it_is_said_when_a_model_that_ships_answers(run, copying, elsewhere, monkeypatch):
+    package = elsewhere / "seqgen"
+    make_run(package / "shipped" / "checkpoints" / "en-fr")
+    monkeypatch.setattr("seqgen.resources.PACKAGE", package)
+    assert "comes with seqgen" not in run("translate", "a").err
+    (runs.RUNS / "run" / "config.json").unlink()
+    ran = run("translate", "a")
+    assert (ran.code, ran.out) == (0, "a\n")
+    assert "en-fr, which comes with seqgen, as there is no run" in ran.err
+    assert run("translate", "--model", "en-fr", "a").err == ""
+
+
+def test_models_that_ship_pass_the_ignored_ones():
+    root = Path(__file__).parent.parent
+    names = ["en-fr/model.safetensors", "en-fr/training/step-1/x", "own/model.safetensors"]
+    done = subprocess.run(
+        ["git", "check-ignore", *(f"checkpoints/{name}" for name in names)],
+        cwd=root, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode == 128:
+        pytest.skip("no working copy")
+    assert done.stdout.split() == [f"checkpoints/{name}" for name in names[1:]]
+
+
+def test_export_writes_elsewhere_and_says_how_much(run, copying, elsewhere, monkeypatch):
+    def save_pretrained(self, folder, weights):
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(bytes(1_500_000))
+        Copying.seen = (Copying.folder, weights)
+
+    monkeypatch.setattr(Copying, "save_pretrained", save_pretrained, raising=False)
+    ran = run("export", "run", "small", "--weights", "int8")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err.endswith("run is in small: 1.5 MB, weights as int8\n")
+    assert Copying.seen == (runs.RUNS / "run", "int8")
+    assert run("export", "run").err == (
+        "seqgen: export takes a run and the folder to write; got 1\n"
+    )
+    ran = run("export", "run", "other", "--weights", "int4")
+    assert (ran.code, ran.err) == (
+        2, "seqgen: --weights is float32, float16, int8; got 'int4'\n"
+    )  # fmt: skip
+    (elsewhere / "going" / "training").mkdir(parents=True)
+    for place in ("going", "checkpoints/run"):
+        assert (
+            "is a run, whose weights are to stay; name another" in run("export", "run", place).err
+        )
 
 
 @pytest.mark.parametrize(

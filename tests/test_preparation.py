@@ -14,7 +14,9 @@ from seqgen import preparation, tokenizer
 from seqgen.batching import Batches, Budget
 from seqgen.config import Config
 from seqgen.errors import DataError
+from seqgen.forms import Form
 from seqgen.preparation import inspect, prepare
+from seqgen.tokenizer import Tokenizer, Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
 
@@ -113,6 +115,17 @@ def test_other_settings_are_other_ids(change, anew, data, work):
     del work[:]
     assert digest(prepare(toy.config(data, **change))) != first
     assert work == anew
+
+
+def test_forms_of_one_tokenizer_share_no_ids(data):
+    plain = prepare(toy.config(data, tokenizer__units="char")).tokenizers
+    lower = Tokenizers(*(Tokenizer(side.model, Form(lowercase=True)) for side in plain))
+    assert plain.sha256 == lower.sha256
+    ids = [
+        preparation.encode([("A b", "B a")], one, (99, 99), "pairs").source.ids.tolist()
+        for one in (plain, lower)
+    ]
+    assert ids[0] != ids[1] == [*plain.source.encode(["a b"])[0], EOS]
 
 
 def test_other_pairs_are_other_ids(data, work):

@@ -66,7 +66,8 @@ def test_every_option_the_readme_names_exists():
     flags = {f"--{item.name.replace('_', '-')}" for _, item, _ in options()}
     flags |= {flag for _, item, _ in options() for flag in item.metadata["flags"]}
     commands = {"--input-file", "--json", "--attention", "--config", "--model", "--output-dir",
-                "--recipe", "--overwrite", "--debug", "--split", "--nproc-per-node"}  # fmt: skip
+                "--recipe", "--overwrite", "--weights", "--debug", "--split",
+                "--nproc-per-node"}  # fmt: skip
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README))
     assert len(named) > 15
     assert named <= flags | commands, named - flags - commands

@@ -41,6 +41,17 @@ def test_covered_text_comes_back(units, joined):
         assert all(min(ids) > EOS for ids in side.encode(texts))
 
 
+def test_the_target_side_may_have_units_of_its_own():
+    both = trained(units="char", target_units="word", joint=False)
+    alike = trained(units="char", joint=False), trained(units="word", joint=False)
+    assert both.source.model == alike[0].source.model
+    assert both.target.model == alike[1].target.model
+    assert both.target.pieces(both.target.encode(["a b"])[0]) == ["▁a", "▁b"]
+    message = r"tokenizer\.joint has one vocabulary for both; --no-joint$"
+    with pytest.raises(ConfigError, match=message):
+        TokenizerConfig(units="char", target_units="word")
+
+
 @settings(max_examples=300, deadline=None)
 @given(text=st.text())
 def test_any_text_comes_back_by_bytes(joint, text):

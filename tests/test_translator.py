@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from seqgen import decoding, training
+from seqgen import decoding, risk, training
 from seqgen.errors import DataError, ModelError
 from seqgen.progress import Silent
 from seqgen.sections import DecodeConfig
@@ -261,6 +261,41 @@ def test_samples_repeat_with_their_seed_and_do_not_see_neighbours(exact):
     assert [row[0].text for row in other] != [row[0].text for row in rows]
     likeliest = replace(wanted, nbest=1, top_k=1)
     assert exact.translate(TEXTS, settings=likeliest) == exact.translate(TEXTS)
+
+
+@pytest.mark.parametrize("mbr", ["samples", "nbest"])
+@pytest.mark.parametrize("metric", ["chrf", "edit", "exact"])
+def test_what_has_the_least_risk_is_one_of_the_pool_and_sees_no_neighbours(exact, mbr, metric):
+    wanted = DecodeConfig(mbr=mbr, mbr_metric=metric, mbr_size=6, nbest=3, max_length=9)
+    pools = exact.hypotheses(TEXTS[:9], risk.pool(wanted))
+    rows = exact.hypotheses(TEXTS[:9], wanted)
+    assert exact.hypotheses(TEXTS[:9][::-1], wanted)[::-1] == rows
+    assert any(len(row) > 1 for row in rows)
+    for text, pool, row in zip(TEXTS, pools, rows, strict=False):
+        assert len(pool) == 6
+        texts = [one.text for one in row]
+        assert len(set(texts)) == len(texts) <= 3
+        assert {one._replace(ranked=0.0) for one in map(_hashed, row)} <= {
+            one._replace(ranked=0.0) for one in map(_hashed, pool)
+        }
+        ranks = [one.ranked for one in row if not one.cut]
+        assert ranks == sorted(ranks, reverse=True)
+        (alone,) = exact.hypotheses([text], wanted)
+        assert [one.text for one in alone] == texts
+        assert [one.ranked for one in alone] == pytest.approx([one.ranked for one in row])
+
+
+def _hashed(one):
+    return one._replace(tokens=tuple(one.tokens), token_scores=tuple(one.token_scores))
+
+
+def test_a_given_beam_searches_plainly_and_a_stream_has_the_least_risk(exact):
+    least = DecodeConfig(mbr="samples", mbr_metric="edit", mbr_size=5, sample_seed=4)
+    plain = DecodeConfig(beam_size=2)
+    assert [row[0].text for row in exact.hypotheses(TEXTS[:6], plain)] == exact.translate(
+        TEXTS[:6], beam_size=2, settings=least
+    )
+    assert list(exact.stream(TEXTS[0], least)) == exact.translate(TEXTS[:1], settings=least)
 
 
 def test_the_coverage_penalty_is_its_formula(exact):

@@ -1,0 +1,148 @@
+"""The public tasks: which recipe, which files, which score, what was published and is wanted."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+LANGUAGES = ["ady", "arm", "bul", "dut", "fre", "geo", "gre", "hin", "hun", "ice", "jpn", "kor",
+             "lit", "rum", "vie"]  # fmt: skip
+HELD = 40  # one word of CMUdict in so many is held out, as it has no dev set
+
+Files = dict[str, str | Path]
+
+
+class Published(NamedTuple):
+    """A figure of a paper; `sure` is whether it was read there or is from memory."""
+
+    system: str
+    score: float
+    sure: str = "read"
+
+
+class Task(NamedTuple):
+    """What is trained and how it is judged."""
+
+    name: str
+    recipe: str
+    metric: str  # as the table calls it
+    score: str  # of an evaluation
+    errors: bool  # 100 minus the score; lower is better
+    parts: list[str]
+    files: Callable[[Path, Path, str], Files]
+    published: tuple[Published, ...] = ()
+    wanted: tuple[float, float] | None = None  # of one model, of an ensemble of five
+    tokenize: str = "13a"
+
+
+def sigmorphon(data: Path, out: Path, part: str) -> Files:
+    """`train/dut_train.tsv` and the like in sigmorphon2020-g2p."""
+    folder = data / "sigmorphon2020-g2p"
+    files = {
+        name: folder / split / f"{part}_{split}.tsv"
+        for name, split in (("train", "train"), ("validation", "dev"), ("test", "test"))
+    }
+    return _there(files) | {"source": "0", "target": "1"}
+
+
+def cmudict(data: Path, out: Path, part: str) -> Files:
+    """cmudict/g014b2b.train without the words held out for dev, and g014b2b.test if it is there."""
+    folder = out / "g2p-cmudict"
+    train, dev = folder / "train.tsv", folder / "dev.tsv"
+    if not dev.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = (data / "cmudict" / "g014b2b.train").read_text("utf-8").splitlines(keepends=True)
+        held = [line for line in lines if _held(line.partition("\t")[0])]
+        kept = [line for line in lines if not _held(line.partition("\t")[0])]
+        train.write_text("".join(kept), encoding="utf-8")
+        dev.write_text("".join(held), encoding="utf-8")
+    files = {"train": train, "validation": dev, "test": data / "cmudict" / "g014b2b.test"}
+    return _there(files) | {"source": "0", "target": "1"}
+
+
+def multi30k(target: str) -> Callable[[Path, Path, str], Files]:
+    """multi30k/tok/train.en and the like."""
+
+    def files(data: Path, out: Path, part: str) -> Files:
+        folder = data / "multi30k" / "tok"
+        names = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
+        return {
+            f"{role}_file": f"{folder / name}.en,{folder / name}.{target}"
+            for role, name in names.items()
+            if (folder / f"{name}.{target}").exists()
+        }
+
+    return files
+
+
+def tatoeba(data: Path, out: Path, part: str) -> Files:
+    """tatoeba-en-fr/train.tsv, dev.tsv and test.tsv."""
+    folder = data / "tatoeba-en-fr"
+    files = {"train": "train", "validation": "dev", "test": "test"}
+    found = _there({name: folder / f"{split}.tsv" for name, split in files.items()})
+    return found | {"source": "0", "target": "1"}
+
+
+def write_words(folder: Path) -> None:
+    """The files of `QUICK`: made-up words in two parts, of which one has no test split."""
+    for part in ("one", "two"):
+        for split, first, count in (("train", 0, 150), ("dev", 150, 20), ("test", 170, 20)):
+            words = (_word(number, part) for number in range(first, first + count))
+            text = "".join(f"{word}\t{' '.join(word.upper())}\n" for word in words)
+            if (part, split) != ("two", "test"):
+                (folder / f"{part}_{split}.tsv").write_text(text, encoding="utf-8")
+
+
+def _quick(data: Path, out: Path, part: str) -> Files:
+    names = {"train": "train", "validation": "dev", "test": "test"}
+    found = _there({name: data / f"{part}_{split}.tsv" for name, split in names.items()})
+    return found | {"source": "0", "target": "1"}
+
+
+def _there(files: dict[str, Path]) -> Files:
+    return {f"{name}_file": file for name, file in files.items() if file.exists()}
+
+
+def _held(word: str) -> bool:
+    return int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "big") % HELD == 0
+
+
+def _word(number: int, part: str) -> str:
+    digits = hashlib.sha256(f"{part} {number}".encode()).digest()
+    return "".join("abcdefgh"[digit % 8] for digit in digits[: 3 + digits[9] % 4])
+
+
+EVERY = (
+    Task(
+        "g2p-sigmorphon", "g2p-sigmorphon", "WER, mean of the languages", "exact", True, LANGUAGES,
+        sigmorphon,
+        (Published("LSTM, tuned by language", 16.84), Published("Transformer, tuned", 17.51),
+         Published("CLUZH, best single model", 16.34), Published("IMS, best ensemble", 13.81)),
+        (14.1, 12.9),
+    ),
+    Task(
+        "g2p-cmudict", "g2p-cmudict", "WER", "exact", True, ["all"], cmudict,
+        (Published("CMUSphinx LSTM 2x512", 23.3), Published("Phonetisaurus", 24.4),
+         Published("CMUSphinx Transformer 3x256", 20.6),
+         Published("LSTM with attention, Toshniwal and Livescu 2016", 21.69, "from memory"),
+         Published("the same, five together", 20.24, "second-hand")),
+        (20.5, 19.5),
+    ),
+    Task(
+        "multi30k-en-de", "multi30k-en-de", "BLEU, lowercased and tokenized", "bleu", False,
+        ["all"], multi30k("de"),
+        (Published("LIUM-CVC attentional GRU", 39.0),
+         Published("Transformer-Tiny, Wu et al. 2021", 41.02)),
+        (40.0, 41.5), "none",
+    ),
+    Task(
+        "multi30k-en-fr", "multi30k-en-fr", "BLEU, lowercased and tokenized", "bleu", False,
+        ["all"], multi30k("fr"),
+        (Published("LIUM-CVC attentional GRU", 59.02),
+         Published("Transformer-Tiny, Wu et al. 2021", 61.8, "from memory")),
+        (61.0, 63.0), "none",
+    ),
+    Task("tatoeba-en-fr", "tatoeba-en-fr", "BLEU", "bleu", False, ["all"], tatoeba),
+)  # fmt: skip
+TASKS = {task.name: task for task in EVERY}
+QUICK = Task("quick", "g2p-sigmorphon", "WER", "exact", True, ["one", "two"], _quick)
