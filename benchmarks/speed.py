@@ -246,7 +246,7 @@ def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
     for one in found:
         if one.model or not (one.beams or one.compared):
             continue
-        place = options.out / one.name
+        place = options.out / one.name.replace(", ", " ")  # a comma parts two files
         marker = place / "trained.json"
         if not marker.exists():
             shutil.rmtree(place, ignore_errors=True)

@@ -43,6 +43,7 @@ def config(data: Path, **values: Any) -> Config:
         "train.log_every": 3,
         "train.threads": 1,
         "train.device": "cpu",
+        "train.precision": "fp32",  # the same on processors that multiply bf16
     }
     given = {name.replace("__", "."): value for name, value in values.items()}
     return Config().with_values(settings | given, "toy")
