@@ -44,7 +44,7 @@ class Averages:
         self.afresh()
 
     def afresh(self) -> None:
-        """Begin again from the weights as they are: those before are of another way."""
+        """Begin again from the weights as they are: what was before is no guide to them."""
         own = weights(self.model)
         self._ema = {name: value.clone() for name, value in own.items() if self.settings.ema}
         device = next(self.model.parameters()).device
@@ -81,7 +81,7 @@ class Averages:
         seen = found.pop(RAW)
         scores: dict[str, float | str] = {**seen.scores}
         for name, other in found.items():
-            scores |= {f"{name}_{score}": value for score, value in other.scores.items()}
+            scores |= {f"{name}_{one}": value for one, value in other.scores.items()}
         if self.settings.ema or self.settings.average:
             scores["weights"] = best
         value = found.get(best, seen).scores[self.settings.metric]
