@@ -36,21 +36,36 @@ class Attention(nn.Module):
         """`states` [B, S, D] of source `ids` with the keys that queries are compared with."""
         return Memory(states, self.key(states), ids != PAD, ids)
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """[B, Q, S]; `queries` [B, Q, H] are decoder steps or the hypotheses of a beam."""
-        return queries @ keys.transpose(1, 2)
+    def scores(self, queries: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
+        """[B, Q, S]; `queries` [B, Q, H] are decoder steps or the hypotheses of a beam.
+
+        `covered` is what coverage adds: to keys, [B, Q, S, A], where scores are no products, else
+        to scores, [B, Q, S, 1].
+        """
+        found = queries @ keys.transpose(1, 2)
+        return found if covered is None else found + covered.squeeze(-1)
+
+    def weights(
+        self,
+        queries: Tensor,
+        memory: Memory,
+        bonus: Tensor | None = None,
+        covered: Tensor | None = None,
+    ) -> Tensor:
+        """How much of each source state makes the context of each query: [B, Q, S].
+
+        `bonus` [B, Q, S] is added to the scores.
+        """
+        scores = self.scores(queries, memory.keys, covered)
+        if bonus is not None:
+            scores = scores + bonus
+        return scores.masked_fill(~memory.mask[:, None], float("-inf")).softmax(-1)
 
     def forward(
         self, queries: Tensor, memory: Memory, bonus: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The contexts [B, Q, D] and the weights [B, Q, S] that made them.
-
-        `bonus` [B, Q, S] is added to the scores.
-        """
-        scores = self.scores(queries, memory.keys)
-        if bonus is not None:
-            scores = scores + bonus
-        weights = scores.masked_fill(~memory.mask[:, None], float("-inf")).softmax(-1)
+        """The contexts [B, Q, D] and the weights [B, Q, S] that made them."""
+        weights = self.weights(queries, memory, bonus)
         return weights @ memory.states, weights
 
 
@@ -74,8 +89,8 @@ class ScaledDot(Dot):
     def factor(self) -> float:
         return 1 / math.sqrt(self.width)
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        return super().scores(queries / math.sqrt(queries.shape[-1]), keys)
+    def scores(self, queries: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
+        return super().scores(queries / math.sqrt(queries.shape[-1]), keys, covered)
 
 
 class General(Attention):
@@ -99,8 +114,9 @@ class Additive(Attention):
     def factor(self) -> None:
         return None
 
-    def scores(self, queries: Tensor, keys: Tensor) -> Tensor:
-        mixed = torch.tanh(self.query(queries)[:, :, None] + keys[:, None])  # [B, Q, S, A]
+    def scores(self, queries: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
+        compared = keys[:, None] if covered is None else keys[:, None] + covered
+        mixed = torch.tanh(self.query(queries)[:, :, None] + compared)  # [B, Q, S, A]
         energies: Tensor = self.energy(mixed)
         return energies.squeeze(-1)
 

@@ -33,7 +33,13 @@ class Course:
         """How the decoder's inputs are chosen in it."""
         sampling = self.config.sampling
         ratio = self._ratio(progress.step)
-        return Forcing(ratio, sampling.passes, sampling.feedback, sampling.feedback_k)
+        return Forcing(
+            ratio,
+            sampling.passes,
+            sampling.feedback,
+            sampling.feedback_k,
+            sampling.feedback_temperature,
+        )
 
     def epochs(self, progress: Progress) -> float:
         """How many epochs are done."""

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.attention import ATTENTIONS, Attention, Memory
+from seqgen.blended import Ids, plain
+from seqgen.coverage import Coverage
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
 from seqgen.modelsection import ModelConfig
@@ -26,7 +28,7 @@ class Decoder(nn.Module):
 
     With input feeding (Luong, Pham and Manning 2015, section 3.3) that layer reads the readout of
     the step before as well, so that it is one step after the other, and the last readout [1, N, R]
-    is the last part of the state.
+    is the last part of the state. Coverage, [1, N, S], stands before that.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int):
@@ -47,24 +49,28 @@ class Decoder(nn.Module):
         # How much more a state is attended to whose predecessor is what was written last: after
         # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
         self.follow = nn.Linear(hidden, 1) if config.follow else None
+        self.coverage = Coverage(self.attention, hidden) if config.attention_coverage else None
         self.dropout = Dropout(config.dropout)
         self.activation = ACTIVATIONS[config.activation]
         self.residual = config.residual
         self.recurrent_parts = parts(config.cell)
         self.feeding, self.readout_width, self.width = config.input_feeding, readout, hidden
 
-    def start(self, state: State) -> State:
-        """The state before the first step, out of that of the layers."""
+    def start(self, state: State, steps: int) -> State:
+        """The state before the first step, out of that of the layers and how long sources are."""
+        rows = state[0].shape[1]
+        if self.coverage is not None:
+            state = (*state, self.coverage.start(rows, steps))
         if not self.feeding:
             return state
-        return (*state, state[0].new_zeros(1, state[0].shape[1], self.readout_width))
+        return (*state, state[0].new_zeros(1, rows, self.readout_width))
 
-    def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
+    def forward(self, inputs: Ids, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
         `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
         """
-        found = embedded(self.embedding, self.dropout, inputs)
+        found, inputs = embedded(self.embedding, self.dropout, inputs), plain(inputs)
         if not self.feeding:
             return self._run(found, inputs, memory, state)
         if self._has_kernel(found):
@@ -83,8 +89,8 @@ class Decoder(nn.Module):
 
     def _has_kernel(self, read: Inputs) -> bool:
         """Whether a gradient is wanted of what `Fed` computes."""
-        plain = self.follow is None and self.activation is torch.tanh
-        known = plain and self.attention.factor is not None
+        bare = self.follow is None and self.coverage is None and self.activation is torch.tanh
+        known = bare and self.attention.factor is not None
         return trains_here(read) and known and len(self.layers) == 1 and self.recurrent_parts == 2
 
     def _at_once(
@@ -122,12 +128,10 @@ class Decoder(nn.Module):
 
         `read` is what the first layer reads there: embeddings, and what it is fed.
         """
+        state, covered = state[: self.recurrent_parts], state[self.recurrent_parts :]
         first, ended = self.layers[0](read, _layer(state, 0))
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
-        bonus = None
-        if self.follow is not None:
-            bonus = self.bonus(inputs, queries, before_each(memory.ids))
-        contexts, weights = self.attention(queries, memory, bonus)
+        contexts, weights, covered = self._looked(inputs, queries, memory, covered)
         context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
         for number, layer in enumerate(self.layers[1:], start=1):
@@ -136,8 +140,21 @@ class Decoder(nn.Module):
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
         readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))
-        state = tuple(torch.cat(part) for part in zip(*ends, strict=True))
+        state = (*(torch.cat(part) for part in zip(*ends, strict=True)), *covered)
         return self.dropout(readouts), state, weights
+
+    def _looked(
+        self, inputs: Tensor, queries: Tensor, memory: Memory, covered: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """Contexts, weights and, where there is any, coverage after them; `covered` before."""
+        bonus = None
+        if self.follow is not None:
+            bonus = self.bonus(inputs, queries, before_each(memory.ids))
+        if self.coverage is None:
+            return *self.attention(queries, memory, bonus), ()
+        (before,) = covered
+        contexts, weights, after = self.coverage(self.attention, queries, memory, bonus, before)
+        return contexts, weights, (after,)
 
     def bonus(self, inputs: Tensor, queries: Tensor, before: Tensor) -> Tensor:
         """What following adds to the scores of attention: [B, N / B * T, S].

@@ -58,7 +58,7 @@ class Source(NamedTuple):
 class Ready:
     """A model as searches ask it. Its steps understand what its own `encode` gives alone.
 
-    The state is a tensor [N, H] for each layer and part, and what is fed, [N, R].
+    The state is a tensor [N, H] for each layer and part, coverage [N, S], what is fed [N, R].
     """
 
     def __init__(self, model: Seq2Seq, product: Making):
@@ -83,8 +83,9 @@ class Ready:
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
         """What `step` needs of `source` [B, S], whose lengths [B] are on the CPU."""
         states, summary = self.model.encoder(source, lengths)
-        state = self.decoder.start(self.model.bridge(summary))
-        parts, fed = (state[:-1], state[-1:]) if self.decoder.feeding else (state, ())
+        state = self.decoder.start(self.model.bridge(summary), source.shape[1])
+        kinds = self.decoder.recurrent_parts
+        parts, others = state[:kinds], state[kinds:]
         layers = [part[layer] for layer in range(len(self.steps)) for part in parts]
         shape, flat = (*source.shape, -1), states.flatten(0, 1)
         keys = self.key(flat).view(shape)
@@ -97,7 +98,7 @@ class Ready:
             ids=source,
             before=before_each(source),
         )
-        return kept, (*layers, *(part[0] for part in fed))
+        return kept, (*layers, *(part[0] for part in others))
 
     def step(self, ids: Tensor, memory: Source, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
@@ -108,7 +109,8 @@ class Ready:
         ended = first(below, state[: first.parts], None)
         hidden = ended[0]
         queries = hidden.view(len(memory.ids), -1, hidden.shape[1])  # [B, N / B, H]
-        weights = self._attention(ids, queries, memory)
+        covered = None if decoder.coverage is None else state[len(self.steps) * first.parts]
+        weights = self._attention(ids, queries, memory, covered)
         mixed = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
         *above, context = torch.split(mixed, self.widths, 1) if layers else (mixed,)
         for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
@@ -116,6 +118,7 @@ class Ready:
             after = layer([hidden], before, share)
             hidden = hidden + after[0] if decoder.residual else after[0]
             ended = (*ended, *after)
+        ended = ended if covered is None else (*ended, covered + weights.flatten(0, 1))
         readouts = decoder.activation(self.read(hidden).add_(context))
         scores = self.write(readouts)
         # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
@@ -126,14 +129,19 @@ class Ready:
             written = whole.squeeze(1)
         return written, (*ended, readouts) if decoder.feeding else ended
 
-    def _attention(self, ids: Tensor, queries: Tensor, memory: Source) -> Tensor:
-        """Weights [B, N / B, S]."""
-        decoder, closed = self.decoder, memory.closed
+    def _attention(
+        self, ids: Tensor, queries: Tensor, memory: Source, covered: Tensor | None
+    ) -> Tensor:
+        """Weights [B, N / B, S]; `covered` [N, S] is the coverage before."""
+        decoder, closed, added = self.decoder, memory.closed, None
         if decoder.follow is not None:
             closed = closed + decoder.bonus(ids, queries, memory.before)
+        if decoder.coverage is not None and covered is not None:
+            added = decoder.coverage.added(covered.view(*queries.shape[:2], -1))
         if decoder.attention.factor is None:
-            scores = decoder.attention.scores(queries, memory.keys) + closed
+            scores = decoder.attention.scores(queries, memory.keys, added) + closed
         else:
+            closed = closed if added is None else closed + added.squeeze(-1)
             scores = torch.baddbmm(closed, queries, memory.keys, alpha=decoder.attention.factor)
         return scores.softmax(-1)
 

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from seqgen.attention import Memory
 from seqgen.batching import Batch
+from seqgen.blended import Blended, Ids
+from seqgen.coverage import repeated
 from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
@@ -37,6 +39,7 @@ class Seq2Seq(nn.Module):
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.label_smoothing = 0.0
         self.word_dropout = 0.0
+        self.coverage_loss = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -44,14 +47,18 @@ class Seq2Seq(nn.Module):
         return next(self.parameters()).device
 
     def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
-        """Negative log-likelihood of the batch's targets, summed over tokens, in nats."""
+        """Negative log-likelihood of the batch's targets, summed over tokens, in nats.
+
+        In training with what label smoothing and attention that repeats itself add.
+        """
         memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
         memory = memory._replace(ids=batch.source)  # what is copied is what stands there
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
+        fed: Ids = inputs
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
-                inputs = self._mixed(inputs, memory, state, forcing)
-        readouts, _, weights = self.decoder(self._dropped(inputs), memory, state)
+                fed = self._mixed(inputs, memory, state, forcing)
+        readouts, _, weights = self.decoder(self._hidden(fed), memory, state)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
@@ -61,8 +68,11 @@ class Seq2Seq(nn.Module):
             copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
             nats = -self._either(readouts, -nats[:, None], copied.reshape(-1)[real][:, None])
         total: Tensor = nats.sum()
-        # What is spread over the vocabulary is written, never copied.
-        return (1 - smoothing) * total + smoothing * spread.sum() if smoothing else total
+        if smoothing:  # what is spread over the vocabulary is written, never copied
+            total = (1 - smoothing) * total + smoothing * spread.sum()
+        if self.training and self.coverage_loss:
+            total = total + self.coverage_loss * repeated(weights, gold != PAD)
+        return total
 
     def _dropped(self, ids: Tensor) -> Tensor:
         """Ids [B, T], in training some of them unknown: Bowman et al. (2016), section 3.1."""
@@ -70,6 +80,15 @@ class Seq2Seq(nn.Module):
             return ids
         dropped = torch.rand(ids.shape, device=ids.device) < self.word_dropout
         return ids.masked_fill(dropped & (ids > EOS), UNK)
+
+    def _hidden(self, inputs: Ids) -> Ids:
+        """The decoder's inputs after `_dropped`, which a mean of embeddings may become as well."""
+        if not isinstance(inputs, Blended):
+            return self._dropped(inputs)
+        ids = self._dropped(inputs.ids)
+        if ids is inputs.ids:
+            return inputs
+        return inputs.hidden(ids, self.decoder.embedding.weight[UNK])
 
     def _nats(self, readouts: Tensor, wanted: Tensor, smoothing: bool) -> tuple[Tensor, Tensor]:
         """What `wanted` [tokens] costs to write; with `smoothing`, any id on average as well."""
@@ -88,7 +107,7 @@ class Seq2Seq(nn.Module):
         """What the decoder needs of `source` [B, S], whose lengths [B] are on the CPU."""
         states, summary = self.encoder(source, lengths)
         return self.decoder.attention.remember(states, source), self.decoder.start(
-            self.bridge(summary)
+            self.bridge(summary), source.shape[1]
         )
 
     def step(self, ids: Tensor, memory: Memory, state: State) -> tuple[Tensor, State]:
@@ -106,17 +125,17 @@ class Seq2Seq(nn.Module):
         readouts, _, weights = self.decoder(batch.target[:, :-1], memory, state)
         return self._log_probs(readouts, weights, memory.ids), weights
 
-    def _mixed(self, gold: Tensor, memory: Memory, state: State, forcing: Forcing) -> Tensor:
+    def _mixed(self, gold: Tensor, memory: Memory, state: State, forcing: Forcing) -> Ids:
         """The decoder's inputs [B, T] under scheduled sampling."""
-        mixture = Mixture(gold, forcing)
+        mixture = Mixture(gold, forcing, self.decoder.embedding.weight)
 
-        def scores(inputs: Tensor, places: Tensor) -> Tensor:
+        def scores(inputs: Ids, places: Tensor) -> Tensor:
             readouts, _, weights = self.decoder(inputs, memory, state)
             readouts, weights = (each.flatten(0, 1)[places] for each in (readouts, weights))
-            return self._scores(readouts, weights, memory.ids[places // inputs.shape[1]])
+            return self._scores(readouts, weights, memory.ids[places // gold.shape[1]])
 
-        def walk(ids: Tensor, state: State, rows: Tensor) -> tuple[Tensor, State]:
-            readouts, state, weights = self.decoder(ids[:, None], memory, state)
+        def walk(inputs: Ids, state: State, rows: Tensor) -> tuple[Tensor, State]:
+            readouts, state, weights = self.decoder(inputs, memory, state)
             return self._scores(readouts[rows, 0], weights[rows, 0], memory.ids[rows]), state
 
         if forcing.passes == SEQUENTIAL or self.decoder.feeding:  # a pass is a loop as well

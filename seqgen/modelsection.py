@@ -42,6 +42,9 @@ class ModelConfig(Section):
     follow: bool = setting(
         False, "attend more to what stands behind the source piece that was written last"
     )
+    attention_coverage: bool = setting(
+        False, "attention sees how much each source state has been attended to: slower"
+    )
     input_feeding: bool = setting(
         False, "the first decoder layer reads the last readout as well, step by step: slower"
     )

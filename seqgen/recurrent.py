@@ -12,6 +12,7 @@ from torch.autograd import Function
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seqgen.blended import Blended, Ids
 from seqgen.dropout import Dropout
 from seqgen.kernels import GRU, LSTM
 
@@ -54,8 +55,11 @@ class Lookup(NamedTuple):
 Inputs = Tensor | Lookup  # [B, T, I]
 
 
-def embedded(table: nn.Embedding, dropout: Dropout, ids: Tensor) -> Inputs:
+def embedded(table: nn.Embedding, dropout: Dropout, ids: Ids) -> Inputs:
     """The embeddings of ids [B, T] after dropout, as is fastest for what reads them."""
+    if isinstance(ids, Blended):
+        read: Tensor = dropout(ids.over(table(ids.ids)))
+        return read
     if ids.is_cuda or not torch.is_grad_enabled() or dropout.active:
         found: Tensor = dropout(table(ids))
         return found

@@ -141,6 +141,7 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
     torch.manual_seed(mixed(config.train.seed, 0))
     model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
     model.label_smoothing = config.train.label_smoothing
+    model.coverage_loss = config.train.coverage_loss
     return model
 
 
@@ -222,6 +223,8 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
     lines = [f"model       {count:,} parameters: {kind}"]
     if shape.input_feeding:
         lines.append("slower      input feeding takes target steps one by one")
+    if shape.attention_coverage:
+        lines.append("slower      coverage takes the steps of attention one by one")
     if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
         lines.append("slower      scheduled sampling predicts step by step")
     arithmetic = precision(config.train, shape.cell)

@@ -18,10 +18,16 @@ class SamplingConfig(Section):
     forcing_floor: float = setting(0.75, "ratio that the schedule falls to", minimum=0, maximum=1)
     forcing_warmup: float = setting(1.0, "epochs at the starting ratio", minimum=0)
     forcing_epochs: float = setting(0.0, "epochs of the fall; 0: the rest of training", minimum=0)
-    feedback: Literal["argmax", "sample", "top_k"] = setting(
-        "argmax", "what is fed instead of gold; top_k draws among the likeliest"
+    feedback: Literal["argmax", "sample", "top_k", "mixed"] = setting(
+        "argmax",
+        "what is fed instead of gold; top_k draws among the likeliest, mixed is the mean of all "
+        "embeddings by their probability",
     )
     feedback_k: int = setting(5, "how many the likeliest are", minimum=1)
+    feedback_temperature: float = setting(
+        1.0, "temperature of what is drawn or mixed; below 1: closer to the likeliest",
+        minimum=1e-3, maximum=1e3,
+    )  # fmt: skip
     passes: int = setting(1, "parallel prediction passes; 0: predicted step by step", minimum=0)
 
     def __post_init__(self) -> None:
@@ -118,6 +124,10 @@ class TrainConfig(Section):
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99
     )
+    coverage_loss: float = setting(
+        0.0, "nats a target token that attending again to all the same costs in training",
+        minimum=0, maximum=100,
+    )  # fmt: skip
     seed: int = setting(1, "seed of everything random", minimum=0, maximum=2**31)
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = setting(

@@ -19,7 +19,7 @@ LEVELS = """
     settings sections modelsection trainsection config configfiles resources recipes runs devices
     progress journal table hub readers splits corpus forms tokenizer segments metrics
     risk hypotheses schedules distributed diagnostics kernels dropout losses ranking packed feeding
-    recurrent stack attention encoder decoder |
+    blended recurrent stack attention coverage encoder decoder |
     batching sampling preparation | model search inference ensemble |
     smallweights checkpoint decoding updates | translator |
     evaluation pictures validation averaging card start course divergence plateaus | training |

@@ -1,5 +1,6 @@
 """The network: step by step = whole, neighbours do not matter, the loss is what it says."""
 
+import copy
 import itertools
 
 import numpy
@@ -8,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from seqgen.batching import Batch
+from seqgen.blended import Blended
 from seqgen.decoder import Decoder
 from seqgen.decoding import padded
 from seqgen.errors import ConfigError
@@ -32,6 +34,9 @@ EVERY = [
     *(("gru", "dot", 1, {"activation": name, "bridge": "mean"})
       for name in ("relu", "leaky_relu", "silu")),
     ("lstm", "general", 3, {"bridge": "learned"}),
+    *itertools.product(["lstm"], ATTENTIONS, [3], [{"attention_coverage": True}]),
+    ("lstm", "general", 1, {"attention_coverage": True, "input_feeding": True}),
+    ("gru", "additive", 1, {"attention_coverage": True, "input_feeding": True, "copy": True}),
 ]  # fmt: skip
 
 
@@ -70,8 +75,12 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, extra):
         torch.testing.assert_close(one, whole[:, t])
         assert tuple(log_probs.shape) == (3, SOURCES if extra.get("copy") else TARGETS)
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3).double())
-        recurrent = state[:-1] if extra.get("input_feeding") else state
+        recurrent = state[: model.decoder.recurrent_parts]
         assert {tuple(part.shape) for part in recurrent} == {(layers, 3, 10)}
+        others = [part.shape[2] for part in state[len(recurrent) :]]
+        assert others == [5] * bool(extra.get("attention_coverage")) + [
+            model.decoder.readout_width
+        ] * bool(extra.get("input_feeding"))
 
 
 @pytest.mark.parametrize(("cell", "attention", "layers", "extra"), EVERY)
@@ -173,7 +182,9 @@ def test_copying_is_its_formula():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("extra", [{"copy": True}, {"input_feeding": True}, {}])
+@pytest.mark.parametrize(
+    "extra", [{"copy": True}, {"input_feeding": True}, {"attention_coverage": True}, {}]
+)
 def test_bf16_on_the_cpu_gives_nearly_the_same_loss_and_gradient(cell, extra):
     model, given = network(cell, **extra).float().train(), batch()
     model.label_smoothing = 0.1
@@ -302,7 +313,15 @@ def sequential(model, given, coins, noise):
 @pytest.mark.parametrize("ratio", [0.6, 0.0])
 @pytest.mark.parametrize(
     ("passes", "extra"),
-    [(7, {}), (9, {}), (7, {"copy": True}), (0, {"copy": True}), (1, {"input_feeding": True})],
+    [
+        (7, {}),
+        (9, {}),
+        (7, {"copy": True}),
+        (0, {"copy": True}),
+        (1, {"input_feeding": True}),
+        (7, {"attention_coverage": True}),
+        (0, {"attention_coverage": True}),
+    ],
 )
 def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio, passes, extra):
     model = network(cell, layers=3, **extra).train()
@@ -320,6 +339,114 @@ def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio
         drawn = torch.empty(int(own.sum()), noise.shape[2]).double().exponential_()
         noise[own.roll(-1, 1)] = -torch.log(drawn)
     torch.testing.assert_close(mixed, sequential(model, given, ~own, noise))
+
+
+def mixed_one_by_one(model, given, own, temperature):
+    """The loss where the mean of all embeddings is fed where `own` [B, T], one after the other.
+
+    Each mean is one more row of the embedding, with an id of its own.
+    """
+    model, rows, steps = copy.deepcopy(model).requires_grad_(False), *own.shape
+    table = model.decoder.embedding.weight
+    wide = torch.cat([table, torch.zeros(rows * steps, table.shape[1]).double()])
+    model.decoder.embedding = torch.nn.Embedding.from_pretrained(wide)
+    numbers = len(table) + torch.arange(rows * steps).view(rows, steps)
+    total = torch.zeros(()).double()
+    memory, state = model.encode(given.source, given.source_lengths)
+    for t in range(steps):
+        ids = torch.where(own[:, t], numbers[:, t], given.target[:, t])
+        log_probs, state = model.step(ids, memory, state)
+        if t + 1 < steps:
+            shares = (log_probs / temperature).softmax(-1)
+            model.decoder.embedding.weight[numbers[:, t + 1]] = shares @ table
+        gold = given.target[:, t + 1]
+        total -= log_probs.gather(1, gold[:, None])[gold != PAD].sum()
+    return total
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("ratio", [0.6, 0.0])
+@pytest.mark.parametrize(
+    ("passes", "extra"),
+    [
+        (7, {}),
+        (0, {}),
+        (9, {"copy": True, "follow": False}),
+        (0, {"copy": True, "follow": False}),
+        (1, {"input_feeding": True}),
+        (7, {"attention_coverage": True}),
+    ],
+)
+def test_mixed_feedback_is_the_mean_embedding_by_what_was_predicted(cell, ratio, passes, extra):
+    model = network(cell, layers=3, tie="none", **extra).train()
+    given = batch(target_lengths=(4, 6, 2))
+    torch.manual_seed(5)
+    found = model(given, Forcing(ratio, passes, "mixed", temperature=0.7))
+    torch.manual_seed(5)
+    inputs = given.target[:, :-1]
+    own = (torch.rand(inputs.shape) >= ratio) & (inputs != PAD) & (inputs != EOS)
+    own[:, 0] = False
+    torch.testing.assert_close(found, mixed_one_by_one(model, given, own, 0.7))
+
+
+@pytest.mark.parametrize("extra", [{"copy": True}, {"copy": True, "input_feeding": True}])
+def test_mixed_feedback_follows_the_likeliest(extra):
+    model, given = network(**extra).train(), batch(target_lengths=(4, 6, 2))
+    found = []
+    for passes in (7, 0):
+        torch.manual_seed(5)
+        found.append(model(given, Forcing(0.3, passes, "mixed")))
+    torch.testing.assert_close(*found)
+    # Vectors that are the embeddings of their ids change nothing, wherever ids are looked at.
+    inputs = given.target[:, :-1]
+    places = torch.tensor([1, 4, 9, 16])
+    table = model.decoder.embedding.weight
+    blended = Blended(inputs, places, table[inputs.flatten()[places]])
+    memory, state = model.encode(given.source, given.source_lengths)
+    plain = model.decoder(inputs, memory, state)
+    torch.testing.assert_close(model.decoder(blended, memory, state), plain)
+    other = Blended(inputs, places, torch.ones(4, 7).double())
+    assert not torch.allclose(model.decoder(other, memory, state)[0], plain[0])
+
+
+def test_mixed_feedback_is_the_likeliest_when_it_is_cold():
+    model, given = network("lstm").train(), batch()
+    losses = []
+    for forcing in (Forcing(0.2, 9), Forcing(0.2, 9, "mixed", temperature=1e-5)):
+        torch.manual_seed(5)
+        losses.append(model(given, forcing))
+    torch.testing.assert_close(*losses)
+    torch.manual_seed(5)
+    assert not torch.isclose(model(given, Forcing(0.2, 9, "mixed")), losses[0])
+
+
+def test_no_gradient_flows_through_what_is_mixed():
+    model, given = network("lstm").train(), batch()
+    mixed, seen = model._mixed, []
+    model._mixed = lambda *given: seen.append(mixed(*given)) or seen[-1]
+    gradients = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        loss = model(given, Forcing(0.2, 2, "mixed"))
+        gradients.append(torch.autograd.grad(loss, list(model.parameters())))
+        model._mixed = lambda *given: seen[0]  # as if it had been data
+    assert len(seen[0].places) > 4
+    assert not seen[0].vectors.requires_grad
+    torch.testing.assert_close(*gradients)
+
+
+def test_word_dropout_hides_what_is_mixed_as_well():
+    torch.manual_seed(5)
+    model = network("lstm", word_dropout=0.4).train()
+    ids = torch.randint(EOS + 1, SOURCES, (8, 30))
+    blended = Blended(ids, torch.arange(60, 180), torch.randn(120, 7).double())
+    found = model._hidden(blended)
+    gone = (found.ids == UNK).flatten()[60:180]
+    assert 20 < int(gone.sum()) < 80
+    table = model.decoder.embedding.weight
+    torch.testing.assert_close(found.vectors[gone], table[UNK].expand(int(gone.sum()), 7))
+    assert torch.equal(found.vectors[~gone], blended.vectors[~gone])
+    assert model.eval()._hidden(blended) is blended
 
 
 def test_ratio_one_is_teacher_forcing_and_ratio_zero_runs_free():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from seqgen.blended import plain
 from seqgen.sampling import SEQUENTIAL, Forcing, Mixture
 from seqgen.vocabulary import BOS, EOS, PAD
 
@@ -14,14 +15,14 @@ def successor(ids):
     return torch.nn.functional.one_hot((ids + 1) % V, V).float()
 
 
-def mixed_inputs(gold, scores_of, forcing):
+def mixed_inputs(gold, scores_of, forcing, embeddings=None):
     """The inputs under scores [B, T, V] of what follows inputs [B, T]."""
-    mixture = Mixture(gold, forcing)
+    mixture = Mixture(gold, forcing, embeddings)
     if forcing.passes != SEQUENTIAL:
         return mixture.in_passes(lambda ids, places: scores_of(ids).flatten(0, 1)[places])
 
     def walk(ids, state, rows):
-        return scores_of(ids[:, None])[rows, 0], state
+        return scores_of(ids)[rows, 0], state
 
     return mixture.step_by_step(walk, ())
 
@@ -108,3 +109,46 @@ def test_top_k_draws_among_the_likeliest_by_their_probability(passes):
     torch.testing.assert_close(shares, expected, atol=0.02, rtol=0)
     all_of_them = mixed_inputs(gold, scores, forcing._replace(k=50))[:, 1:]
     assert set(all_of_them.unique().tolist()) == {0, 3, 4, 6}
+
+
+@pytest.mark.parametrize("passes", [1, SEQUENTIAL])
+@pytest.mark.parametrize(("feedback", "kept"), [("sample", [4, 5, 6]), ("top_k", [4, 5])])
+def test_a_temperature_of_a_half_squares_what_is_drawn(passes, feedback, kept):
+    torch.manual_seed(1)
+    chances = torch.tensor([0.0] * 4 + [0.5, 0.3, 0.2])
+    gold = torch.full((300, 31), BOS)
+    scores = chances.log().expand(300, 31, -1)
+    forcing = Forcing(0.0, passes, feedback, k=2, temperature=0.5)
+    drawn = mixed_inputs(gold, lambda ids: scores[:, : ids.shape[1]], forcing)[:, 1:]
+    shares = torch.bincount(drawn.flatten(), minlength=7) / drawn.numel()
+    expected = torch.zeros(7)
+    expected[kept] = chances[kept] ** 2 / (chances[kept] ** 2).sum()
+    torch.testing.assert_close(shares, expected, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("passes", [1, 3, T, SEQUENTIAL])
+@pytest.mark.parametrize("temperature", [1.0, 0.25])
+def test_what_is_mixed_is_the_mean_of_all_embeddings_by_their_probability(passes, temperature):
+    torch.manual_seed(3)
+    gold = torch.tensor([[BOS, 9, 5, 7, 4], [BOS, 8, EOS, PAD, PAD], [BOS, 6, 10, 4, EOS]])
+    table, scores = torch.randn(V, 3).double(), torch.randn(V, V).double()
+    forcing = Forcing(0.3, passes, "mixed", temperature=temperature)
+    found = mixed_inputs(gold, lambda inputs: scores[plain(inputs)], forcing, table)
+    read = found.over(table[found.ids])
+    torch.manual_seed(3)
+    torch.randn(V, 3).double(), torch.randn(V, V).double()
+    own = Mixture(gold, forcing).own
+    assert 2 < int(own.sum()) < 9
+    assert sorted(found.places.tolist()) == own.flatten().nonzero().flatten().tolist()
+    # Scores follow from the likeliest alone here, of which pass k knows those of pass k - 1.
+    ids = [gold]
+    for _ in range(T if passes == SEQUENTIAL else passes):
+        ids.append(torch.where(own, scores[ids[-1]].argmax(-1).roll(1, 1), gold))
+    assert torch.equal(found.ids, ids[-1])
+    for row, step in ((row, step) for row in range(B) for step in range(T)):
+        expected = table[gold[row, step]]
+        if own[row, step]:
+            powers = (scores[ids[-2][row, step - 1]] / temperature).exp()
+            expected = sum(power * vector for power, vector in zip(powers, table, strict=True))
+            expected = expected / powers.sum()
+        torch.testing.assert_close(read[row, step], expected)

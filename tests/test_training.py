@@ -29,7 +29,7 @@ from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingErr
 from seqgen.metrics import METRICS
 from seqgen.model import build
 from seqgen.progress import Silent
-from seqgen.sampling import GOLD
+from seqgen.sampling import GOLD, Forcing
 from seqgen.sections import DecodeConfig
 from seqgen.start import make_optimizer
 from seqgen.trainsection import TrainConfig
@@ -140,6 +140,7 @@ def test_a_run_with_input_feeding_says_that_it_is_slower_and_learns(data, tmp_pa
 
 FEEDING = "slower      input feeding takes target steps one by one"
 STEPPING = "slower      scheduled sampling predicts step by step"
+COVERING = "slower      coverage takes the steps of attention one by one"
 
 
 def slower(said):
@@ -155,6 +156,8 @@ def slower(said):
         ({"sampling__passes": 0, "sampling__forcing_floor": 1.0}, []),
         ({"sampling__passes": 0, "sampling__teacher_forcing": "constant"}, []),
         ({"model__input_feeding": True, "sampling__teacher_forcing": "constant"}, [FEEDING]),
+        ({"model__attention_coverage": True}, [COVERING]),
+        ({"train__coverage_loss": 1.0}, []),
     ],
 )
 def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
@@ -163,6 +166,37 @@ def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
     config = toy.config(data, train__epochs=1, train__max_steps=1, **values)
     training.train(config, tmp_path / "run", report=report)
     assert slower(said) == told
+
+
+def test_a_run_with_coverage_and_mixed_feedback_learns(data, tmp_path):
+    config = toy.config(
+        data, model__attention_coverage=True, train__coverage_loss=0.5, model__dropout=0.0,
+        train__epochs=10, train__learning_rate=0.01, sampling__forcing_warmup=2.0,
+        sampling__feedback="mixed", sampling__feedback_temperature=0.5,
+    )  # fmt: skip
+    outcome = run(config, tmp_path / "run")
+    assert outcome.finished
+    losses = [line["loss"] for line in log(tmp_path / "run") if "validation" not in line]
+    assert losses[-1] < losses[0] / 2
+    model = Translator.from_pretrained(tmp_path / "run", device="cpu").model
+    assert model.decoder.coverage.weight.any()
+
+
+def test_feedback_and_coverage_are_as_the_settings_say(data, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "seqgen.training.update",
+        lambda model, group, optimizer, forcing, clipping: (
+            seen.append((model, forcing)) or update(model, group, optimizer, forcing, clipping)
+        ),
+    )
+    config = toy.config(data, train__max_steps=1, train__coverage_loss=0.5,
+                        sampling__feedback="mixed", sampling__feedback_k=7,
+                        sampling__feedback_temperature=0.25, sampling__passes=3)  # fmt: skip
+    run(config, tmp_path / "run")
+    ((model, forcing),) = seen
+    assert model.coverage_loss == 0.5
+    assert forcing._replace(ratio=0) == Forcing(0, 3, "mixed", 7, 0.25)
 
 
 STRICT = {

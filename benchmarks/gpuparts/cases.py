@@ -40,6 +40,7 @@ def cases(quick: bool) -> list[Case]:
         *(Case(cell, "general", layers, ("copy", "follow"))
           for cell in CELLS for layers in (1, 3)),
         *(Case(cell, "general", 2, ("lexical",)) for cell in CELLS),
+        *(Case(cell, "additive", 2, ("attention_coverage",)) for cell in CELLS),
         *(Case(cell, "additive", 3, ("residual", "follow")) for cell in CELLS),
     ]  # fmt: skip
     return every[:: 9 if quick else 1]
