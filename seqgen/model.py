@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqgen.agreement import Agreement, Parts, Scored
 from seqgen.attention import Memory
 from seqgen.batching import Batch
 from seqgen.decoder import Decoder
@@ -37,6 +38,7 @@ class Seq2Seq(nn.Module):
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.label_smoothing = 0.0
         self.word_dropout = 0.0
+        self.r_drop = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -45,8 +47,7 @@ class Seq2Seq(nn.Module):
 
     def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
         """Negative log-likelihood of the batch's targets, summed over tokens, in nats."""
-        memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
-        memory = memory._replace(ids=batch.source)  # what is copied is what stands there
+        memory, state = self._read(batch)
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
@@ -56,6 +57,9 @@ class Seq2Seq(nn.Module):
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
         smoothing = self.label_smoothing if self.training else 0.0
+        if self.training and self.r_drop:
+            first = self._parts(readouts, weights, memory, real)
+            return self._agreeing(first, inputs, batch, real, smoothing)
         nats, spread = self._nats(readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
             copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
@@ -63,6 +67,38 @@ class Seq2Seq(nn.Module):
         total: Tensor = nats.sum()
         # What is spread over the vocabulary is written, never copied.
         return (1 - smoothing) * total + smoothing * spread.sum() if smoothing else total
+
+    def _read(self, batch: Batch) -> tuple[Memory, State]:
+        memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
+        return memory._replace(ids=batch.source), state  # what is copied is what stands there
+
+    def _agreeing(
+        self, first: Parts, inputs: Tensor, batch: Batch, real: Tensor, smoothing: float
+    ) -> Tensor:
+        """The loss of two passes over the same inputs [B, T], of which `first` is one."""
+        memory, state = self._read(batch)
+        readouts, _, weights = self.decoder(self._dropped(inputs), memory, state)
+        readouts = readouts.flatten(0, 1).index_select(0, real)
+        second = self._parts(readouts, weights, memory, real)
+        wanted = batch.target[:, 1:].reshape(-1)[real]
+        vocabulary = self.decoder.output.out_features
+        agreement = Agreement(self.r_drop, smoothing)
+        return agreement.loss(self._scored, first, second, wanted, vocabulary)
+
+    def _parts(self, readouts: Tensor, weights: Tensor, memory: Memory, real: Tensor) -> Parts:
+        """What a pass scores `real` tokens by: readouts and, to copy, attention and source ids."""
+        if self.decoder.gate is None:
+            return (readouts,)
+        sentences = real // weights.shape[1]
+        return readouts, weights.flatten(0, 1).index_select(0, real), memory.ids[sentences]
+
+    def _scored(self, readouts: Tensor, *attended: Tensor) -> Scored:
+        written = self.decoder.output(readouts).log_softmax(-1)
+        if not attended:
+            return Scored(written, written)
+        weights, ids = attended
+        either = self.copying(readouts[:, None], written[:, None], weights[:, None], ids)
+        return Scored(either.squeeze(1), written)
 
     def _dropped(self, ids: Tensor) -> Tensor:
         """Ids [B, T], in training some of them unknown: Bowman et al. (2016), section 3.1."""

@@ -136,6 +136,7 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
     torch.manual_seed(mixed(config.train.seed, 0))
     model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
     model.label_smoothing = config.train.label_smoothing
+    model.r_drop = config.train.r_drop
     return model
 
 
@@ -219,6 +220,10 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         lines.append("slower      input feeding takes target steps one by one")
     if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
         lines.append("slower      scheduled sampling predicts step by step")
+    if config.train.r_drop:
+        lines.append(
+            "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
+        )
     arithmetic = precision(config.train, shape.cell)
     return [*lines, f"seed        {config.train.seed}; precision {arithmetic}"]
 

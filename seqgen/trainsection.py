@@ -103,6 +103,10 @@ class TrainConfig(Section):
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99
     )
+    r_drop: float = setting(
+        0.0, "weight of what two passes under dropout disagree on (R-Drop); 0: one pass",
+        minimum=0, maximum=100,
+    )  # fmt: skip
     seed: int = setting(1, "seed of everything random", minimum=0, maximum=2**31)
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = setting(

@@ -18,9 +18,9 @@ LEVELS = """
     errors vocabulary signals terminal |
     settings sections modelsection trainsection config configfiles resources recipes runs devices
     progress journal table hub readers splits corpus tokenizer segments metrics schedules
-    distributed diagnostics kernels dropout losses ranking packed feeding
+    distributed diagnostics kernels dropout losses agreement ranking packed feeding
     recurrent stack attention encoder decoder |
-    batching sampling preparation | model search inference |
+    batching sampling preparation subwords | model search inference |
     checkpoint decoding updates | translator |
     evaluation pictures validation card start course divergence | training |
     flags texts commands cli | __main__
