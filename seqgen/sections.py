@@ -56,6 +56,22 @@ class TokenizerConfig(Section):
     normalization: Literal["identity", "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf"] = setting(
         "identity", "Unicode normalization before the pieces; _cf also folds case"
     )
+    subword_sampling: float = setting(
+        0.0,
+        "draw the pieces of training texts anew each epoch: share of BPE merges left out, or "
+        "alpha of unigram, where less varies more; 0: never",
+        minimum=0,
+        maximum=1,
+    )
+    subword_side: Literal["source", "target", "both"] = setting("both", "texts that it is for")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.subword_sampling and self.units in ("char", "word"):
+            raise ConfigError(
+                f"tokenizer.subword_sampling draws one of many ways to cut a text, of which "
+                f"tokenizer.units = {self.units!r} has one; unigram and bpe have many"
+            )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from seqgen.evaluation import references_in
 from seqgen.model import Seq2Seq, build
 from seqgen.preparation import Prepared, prepare
 from seqgen.signals import Pause
+from seqgen.subwords import drawn
 from seqgen.trainsection import SamplingConfig, TrainConfig
 
 METRICS_FILE = "metrics.jsonl"
@@ -104,7 +105,7 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
     if earlier is not None:
         tokenizers = tokenizer.load(run, earlier.facts.tokenizer_sha256)
         _compare(earlier, config, run, say)
-    data = _prepare_in_turn(config, tokenizers, pause)
+    data = drawn(_prepare_in_turn(config, tokenizers, pause), config)
     if earlier is not None and earlier.facts.fingerprint != data.facts.fingerprint:
         raise CheckpointError(
             f"{run}: was trained on other pairs than {data.facts.name} holds now; "

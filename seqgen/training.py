@@ -76,7 +76,11 @@ class Training:
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
         self.batches = Batches(
-            self.data.train, Budget.of(settings), settings.seed, settings.length_blur
+            self.data.train,
+            Budget.of(settings),
+            settings.seed,
+            settings.length_blur,
+            self.data.drawn,
         )
         self.course = Course(self.config, self.batches)
         self.guess = math.log(self.model.decoder.output.out_features)  # nats a token

@@ -28,7 +28,7 @@ def data(tmp_path, monkeypatch):
 def work(monkeypatch):
     """What is done anew, word by word."""
     done = []
-    train, encode = tokenizer.train, preparation._write_ids
+    train, encode = tokenizer.train, preparation.write_ids
 
     def trained(*given):
         done.append("tokenizer")
@@ -39,7 +39,7 @@ def work(monkeypatch):
         return encode(*given)
 
     monkeypatch.setattr(tokenizer, "train", trained)
-    monkeypatch.setattr(preparation, "_write_ids", encoded)
+    monkeypatch.setattr(preparation, "write_ids", encoded)
     return done
 
 

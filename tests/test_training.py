@@ -140,6 +140,7 @@ def test_a_run_with_input_feeding_says_that_it_is_slower_and_learns(data, tmp_pa
 
 FEEDING = "slower      input feeding takes target steps one by one"
 STEPPING = "slower      scheduled sampling predicts step by step"
+TWICE = "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
 
 
 def slower(said):
@@ -522,6 +523,25 @@ def test_what_an_update_remembers_resumes_to_the_bit(settings, data, tmp_path):
     run(config, tmp_path / "two", stop=_counting(2))
     run(config, tmp_path / "two")
     assert state(tmp_path / "one") == state(tmp_path / "two")
+
+
+@pytest.mark.parametrize("units", ["bpe", "unigram"])
+def test_drawn_pieces_and_r_drop_resume_to_the_bit(units, data, tmp_path):
+    config = toy.config(
+        data, tokenizer__units=units, tokenizer__subword_sampling=0.3, train__r_drop=2.0,
+        train__epochs=2, train__batch_tokens=400, train__log_every=1, train__decay="linear",
+    )  # fmt: skip
+    said = []
+    run(config, tmp_path / "one", said.append)
+    epoch = per_epoch(tmp_path / "one")
+    for steps in (1, epoch):  # within both epochs
+        assert not run(config, tmp_path / "two", stop=_counting(steps)).finished
+    assert run(config, tmp_path / "two").finished
+    assert state(tmp_path / "one") == state(tmp_path / "two")
+    assert log(tmp_path / "one") == log(tmp_path / "two")
+    (line,) = (line for line in said if line.startswith("pieces"))
+    assert "drawn anew for each epoch on both sides" in line
+    assert slower(said) == [TWICE]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
