@@ -91,6 +91,18 @@ def test_two_passes_under_dropout_cost_what_the_formula_says(cell, extra):
     torch.testing.assert_close(model.eval()(given), plain)
 
 
+def test_evaluation_takes_one_pass():
+    model, given = network("gru"), batch()
+    model.r_drop = 1.0
+    passes = []
+    encode = model.encode
+    model.encode = lambda *given: passes.append(1) or encode(*given)
+    model(given)
+    assert len(passes) == 1
+    model.train()(given)
+    assert len(passes) == 3
+
+
 def test_both_passes_read_the_same_predictions():
     model, given = network("gru", dropout=0.4).train(), batch((6, 4, 5), (9, 8, 7))
     model.r_drop = 1.0

@@ -115,6 +115,14 @@ def test_other_settings_are_other_ids(change, anew, data, work):
     assert work == anew
 
 
+def test_drawing_pieces_in_training_finds_no_others(data, work):
+    first = digest(prepare(toy.config(data, tokenizer__units="bpe")))
+    del work[:]
+    drawing = toy.config(data, tokenizer__units="bpe", tokenizer__subword_sampling=0.1)
+    assert digest(prepare(drawing)) == first
+    assert not work
+
+
 def test_other_pairs_are_other_ids(data, work):
     prepare(toy.config(data))
     del work[:]

@@ -76,11 +76,11 @@ def test_text_with_brackets_bytes_and_digits_comes_back_as_well(units, pairs):
 
 
 def test_a_draw_is_a_function_of_its_seed(sides):
-    source = sides.source
-    first = source.sample(TEXTS, 0.2, seed=2**40 + 1)
-    assert source.sample(TEXTS, 0.2, seed=3) != first
-    assert source.sample(TEXTS, 0.2, seed=2**40 + 1) == first
-    assert Tokenizer(source.model).sample(TEXTS, 0.2, seed=2**40 + 1) == first
+    source, many = sides.source, TEXTS * 30  # enough for threads to get in one another's way
+    first = source.sample(many, 0.2, seed=2**40 + 1)
+    assert source.sample(many, 0.2, seed=3) != first
+    assert source.sample(many, 0.2, seed=2**40 + 1) == first
+    assert Tokenizer(source.model).sample(many, 0.2, seed=2**40 + 1) == first
 
 
 def test_bpe_leaves_out_the_share_of_merges_that_is_asked_for():
@@ -123,6 +123,23 @@ def test_pieces_that_are_too_many_give_way_and_no_pair_comes_or_goes(sides):
         assert [len(row) < longest for row in found] == short
         assert longest == 5 or found != likeliest
     assert Side(sides.source, 99, 0.0, seed=1).encode(TEXTS) == likeliest
+
+
+class Table:
+    """A tokenizer whose pieces are written down."""
+
+    LIKELIEST, DRAWN = {"a": 2, "b": 2, "c": 4, "d": 4}, {"a": 1, "b": 4, "c": 1, "d": 5}
+
+    def encode(self, texts, threads=0):
+        return [[7] * self.LIKELIEST[text] for text in texts]
+
+    def sample(self, texts, alpha, seed):
+        return [[8] * self.DRAWN[text] for text in texts]
+
+
+def test_a_draw_counts_where_it_and_the_likeliest_pieces_are_few_enough():
+    found = Side(Table(), 4, 0.1, seed=1).encode("abcd")
+    assert found == [[8], [7, 7], [7] * 4, [7] * 4]
 
 
 def test_an_epoch_has_pieces_of_its_own_whoever_asks_and_when(data):

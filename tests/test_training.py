@@ -527,10 +527,10 @@ def test_what_an_update_remembers_resumes_to_the_bit(settings, data, tmp_path):
 
 @pytest.mark.parametrize("units", ["bpe", "unigram"])
 def test_drawn_pieces_and_r_drop_resume_to_the_bit(units, data, tmp_path):
-    config = toy.config(
-        data, tokenizer__units=units, tokenizer__subword_sampling=0.3, train__r_drop=2.0,
-        train__epochs=2, train__batch_tokens=400, train__log_every=1, train__decay="linear",
-    )  # fmt: skip
+    given = {"tokenizer__units": units, "tokenizer__subword_sampling": 0.3, "train__r_drop": 2.0,
+             "train__epochs": 2, "train__batch_tokens": 400, "train__log_every": 1,
+             "train__decay": "linear"}  # fmt: skip
+    config = toy.config(data, **given)
     said = []
     run(config, tmp_path / "one", said.append)
     epoch = per_epoch(tmp_path / "one")
@@ -539,6 +539,9 @@ def test_drawn_pieces_and_r_drop_resume_to_the_bit(units, data, tmp_path):
     assert run(config, tmp_path / "two").finished
     assert state(tmp_path / "one") == state(tmp_path / "two")
     assert log(tmp_path / "one") == log(tmp_path / "two")
+    for setting in ("tokenizer__subword_sampling", "train__r_drop"):
+        run(toy.config(data, **given | {setting: 0.0, "train__max_steps": 1}), tmp_path / setting)
+        assert log(tmp_path / setting)[0]["loss"] != log(tmp_path / "one")[0]["loss"], setting
     (line,) = (line for line in said if line.startswith("pieces"))
     assert "drawn anew for each epoch on both sides" in line
     assert slower(said) == [TWICE]
