@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy
@@ -115,11 +115,19 @@ class Batches:
     A large corpus is gone through in shards, so that an order takes no more memory than that of
     one: each holds blocks of neighbouring sentences, drawn anew for every epoch. `blur` lengthens
     each target by chance, at most by this share of it, before sentences are sorted by length: 0
-    packs densest, more mixes.
+    packs densest, more mixes. `drawn` gives the same sentences in the pieces of an epoch.
     """
 
-    def __init__(self, corpus: Encoded, budget: Budget, seed: int, blur: float = 0.0):
+    def __init__(
+        self,
+        corpus: Encoded,
+        budget: Budget,
+        seed: int,
+        blur: float = 0.0,
+        drawn: Callable[[int], Encoded] | None = None,
+    ):
         self.corpus = corpus
+        self.drawn = drawn
         self.budget = budget
         self.seed = seed
         self.blur = blur
@@ -144,9 +152,10 @@ class Batches:
         has no entry for it.
         """
         order = itertools.islice(self.order(epoch), start * size, None)
+        corpus = self._in(epoch)
         while group := list(itertools.islice(order, size)):
             shares = (sentences[rank::world] for sentences in group)
-            yield [self.corpus.batch(share) for share in shares if len(share)]
+            yield [corpus.batch(share) for share in shares if len(share)]
 
     def updates(self, epoch: int, size: int = 1) -> int:
         """How many updates of `size` batches the epoch has."""
@@ -161,6 +170,9 @@ class Batches:
         shares = [1.0] * int(epochs) + [epochs % 1]
         return sum(share * first / self.budget.factor(e) for e, share in enumerate(shares))
 
+    def _in(self, epoch: int) -> Encoded:
+        return self.drawn(epoch) if self.drawn else self.corpus
+
     def _batches(self, epoch: int, blocks: Tensor, draw: torch.Generator) -> list[Integers]:
         """The batches of the sentences in these blocks."""
         starts = blocks.numpy()[:, None] * BLOCK
@@ -172,9 +184,10 @@ class Batches:
         # every kind: with pairs all alike, each step would pull the model to one kind of them.
         # Without blur, targets of one length are sorted by that of their sources, so that these
         # hardly pad either.
-        lengths = self.corpus.target.lengths_of(shuffled)
+        corpus = self._in(epoch)
+        lengths = corpus.target.lengths_of(shuffled)
         blurred = lengths * (1 + self.blur * torch.rand(len(lengths), generator=draw).numpy())
-        sources = lengths if self.blur else self.corpus.source.lengths_of(shuffled)
+        sources = lengths if self.blur else corpus.source.lengths_of(shuffled)
         by_length = numpy.lexsort((sources, blurred))
         batches = cut(shuffled[by_length], lengths[by_length], self.budget.at(epoch))
         return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]

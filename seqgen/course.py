@@ -43,6 +43,8 @@ class Course:
 
     def epochs(self, progress: Progress) -> float:
         """How many epochs are done."""
+        if not progress.update:  # of an epoch that may never come
+            return float(progress.epoch)
         updates = self.batches.updates(progress.epoch, self.config.train.accumulate)
         return round(progress.epoch + progress.update / updates, 4)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqgen.agreement import Agreement, Parts, Scored
 from seqgen.attention import Memory
 from seqgen.batching import Batch
 from seqgen.blended import Blended, Ids
@@ -40,6 +41,7 @@ class Seq2Seq(nn.Module):
         self.label_smoothing = 0.0
         self.word_dropout = 0.0
         self.coverage_loss = 0.0
+        self.r_drop = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -51,8 +53,7 @@ class Seq2Seq(nn.Module):
 
         In training with what label smoothing and attention that repeats itself add.
         """
-        memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
-        memory = memory._replace(ids=batch.source)  # what is copied is what stands there
+        memory, state = self._read(batch)
         inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
         fed: Ids = inputs
         if forcing.ratio < 1:
@@ -63,6 +64,9 @@ class Seq2Seq(nn.Module):
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
         smoothing = self.label_smoothing if self.training else 0.0
+        if self.training and self.r_drop:
+            first = self._parts(readouts, weights, memory, real)
+            return self._agreeing(first, fed, batch, real) + self._repeating(weights, gold) / 2
         nats, spread = self._nats(readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
             copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
@@ -70,9 +74,47 @@ class Seq2Seq(nn.Module):
         total: Tensor = nats.sum()
         if smoothing:  # what is spread over the vocabulary is written, never copied
             total = (1 - smoothing) * total + smoothing * spread.sum()
-        if self.training and self.coverage_loss:
-            total = total + self.coverage_loss * repeated(weights, gold != PAD)
-        return total
+        return total + self._repeating(weights, gold)
+
+    def _repeating(self, weights: Tensor, gold: Tensor) -> Tensor | float:
+        """What attention [B, T, S] costs in training that goes where it has been."""
+        if not self.training or not self.coverage_loss:
+            return 0.0
+        return self.coverage_loss * repeated(weights, gold != PAD)
+
+    def _read(self, batch: Batch) -> tuple[Memory, State]:
+        memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
+        return memory._replace(ids=batch.source), state  # what is copied is what stands there
+
+    def _agreeing(self, first: Parts, inputs: Ids, batch: Batch, real: Tensor) -> Tensor:
+        """The loss of two passes over the same inputs [B, T], of which `first` is one.
+
+        With a half of what the attention of the second repeats.
+        """
+        memory, state = self._read(batch)
+        readouts, _, weights = self.decoder(self._hidden(inputs), memory, state)
+        repeating = self._repeating(weights, batch.target[:, 1:])
+        readouts = readouts.flatten(0, 1).index_select(0, real)
+        second = self._parts(readouts, weights, memory, real)
+        wanted = batch.target[:, 1:].reshape(-1)[real]
+        vocabulary = self.decoder.output.out_features
+        agreement = Agreement(self.r_drop, self.label_smoothing)
+        return agreement.loss(self._scored, first, second, wanted, vocabulary) + repeating / 2
+
+    def _parts(self, readouts: Tensor, weights: Tensor, memory: Memory, real: Tensor) -> Parts:
+        """What a pass scores `real` tokens by: readouts and, to copy, attention and source ids."""
+        if self.decoder.gate is None:
+            return (readouts,)
+        sentences = real // weights.shape[1]
+        return readouts, weights.flatten(0, 1).index_select(0, real), memory.ids[sentences]
+
+    def _scored(self, readouts: Tensor, *attended: Tensor) -> Scored:
+        written = self.decoder.output(readouts).log_softmax(-1)
+        if not attended:
+            return Scored(written, written)
+        weights, ids = attended
+        either = self.copying(readouts[:, None], written[:, None], weights[:, None], ids)
+        return Scored(either.squeeze(1), written)
 
     def _dropped(self, ids: Tensor) -> Tensor:
         """Ids [B, T], in training some of them unknown: Bowman et al. (2016), section 3.1."""

@@ -6,10 +6,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy
 
@@ -40,6 +40,7 @@ class Prepared(NamedTuple):
     validation: Encoded
     facts: Facts
     found: tuple[str, ...]  # what there is to say about it, a line each
+    drawn: Callable[[int], Encoded] | None = None  # `train` of an epoch, where these differ
 
 
 def prepare(config: Config, tokenizers: Tokenizers | None = None, pause: Pause = never) -> Prepared:
@@ -77,6 +78,13 @@ def prepare(config: Config, tokenizers: Tokenizers | None = None, pause: Pause =
     return Prepared(
         corpus, tokenizers, encoded, held, facts, _found(corpus, encoded, held, tokenizers)
     )
+
+
+class Encoder(Protocol):
+    """What makes ids of the texts of one side."""
+
+    def encode(self, texts: Sequence[str], threads: int = 0) -> list[list[int]]:
+        """The ids of each text, without BOS and EOS."""
 
 
 class Watched:
@@ -127,8 +135,8 @@ def encode(
     key = _key(fingerprint, tokenizers.key, *longest)
     return _cached(
         f"ids-{key}",
-        _read_ids,
-        lambda draft: _write_ids(draft, split, tokenizers, longest, threads),
+        read_ids,
+        lambda draft: write_ids(draft, split, tokenizers, longest, threads),
     )
 
 
@@ -143,7 +151,9 @@ def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> To
         # A model that is cut between two pieces loads, as one with fewer.
         return tokenizer.load(folder, (folder / "sha256").read_text("utf-8") or "cut", config)
 
-    key = _key(fingerprint, json.dumps(asdict(config)))
+    # How pieces are drawn in training is nothing to how they are found.
+    found = {name: value for name, value in asdict(config).items() if "subword" not in name}
+    key = _key(fingerprint, json.dumps(found))
     return _cached(f"tokenizer-{key}", read, write)
 
 
@@ -182,10 +192,10 @@ class _appearing:
             shutil.rmtree(self.draft, ignore_errors=True)
 
 
-def _write_ids(
+def write_ids(
     folder: Path,
     split: Iterable[tuple[str, str]],
-    tokenizers: Tokenizers,
+    encoders: tuple[Encoder, Encoder],
     longest: tuple[int, int],
     threads: int,
 ) -> None:
@@ -193,8 +203,8 @@ def _write_ids(
     lengths: list[list[Integers]] = [[], []]
     with (folder / "source.ids").open("wb") as source, (folder / "target.ids").open("wb") as target:
         for chunk in _chunks(iter(split)):
-            sources = tokenizers.source.encode([pair[0] for pair in chunk], threads)
-            targets = tokenizers.target.encode([pair[1] for pair in chunk], threads)
+            sources = encoders[0].encode([pair[0] for pair in chunk], threads)
+            targets = encoders[1].encode([pair[1] for pair in chunk], threads)
             kept = [
                 ([*one, EOS], [BOS, *two, EOS])
                 for one, two in zip(sources, targets, strict=True)
@@ -212,7 +222,8 @@ def _write_ids(
         )
 
 
-def _read_ids(folder: Path) -> Encoded:
+def read_ids(folder: Path) -> Encoded:
+    """What `write_ids` has written there, memory-mapped."""
     return Encoded(_side(folder, "source"), _side(folder, "target"))
 
 

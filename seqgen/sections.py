@@ -70,6 +70,14 @@ class TokenizerConfig(Section):
     lowercase: Literal["none", "source", "target", "both"] = setting(
         "none", "sides that are lowercased; references are then compared lowercased"
     )
+    subword_sampling: float = setting(
+        0.0,
+        "draw the pieces of training texts anew each epoch: share of BPE merges left out, or "
+        "alpha of unigram, where less varies more; 0: never",
+        minimum=0,
+        maximum=1,
+    )
+    subword_side: Literal["source", "target", "both"] = setting("both", "texts that it is for")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,6 +86,15 @@ class TokenizerConfig(Section):
                 f"tokenizer.target_units is {self.target_units!r} and tokenizer.units "
                 f"{self.units!r}, but tokenizer.joint has one vocabulary for both; --no-joint"
             )
+        target = self.units if self.target_units == "same" else self.target_units
+        both = {"source": self.units, "target": target}
+        for side, units in both.items():
+            drawn = self.subword_sampling and self.subword_side in (side, "both")
+            if drawn and units in ("char", "word"):
+                raise ConfigError(
+                    f"tokenizer.subword_sampling draws one of many ways to cut a text, of which "
+                    f"tokenizer.units = {units!r} has one; unigram and bpe have many"
+                )
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from seqgen.evaluation import references_in
 from seqgen.model import Seq2Seq, build
 from seqgen.preparation import Prepared, prepare
 from seqgen.signals import Pause
+from seqgen.subwords import drawn
 from seqgen.trainsection import SamplingConfig, TrainConfig
 
 METRICS_FILE = "metrics.jsonl"
@@ -107,7 +108,7 @@ def begin(config: Config, run: Path, say: Say, pause: Pause) -> Start:
     if earlier is not None:
         tokenizers = tokenizer.load(run, earlier.facts.tokenizer_sha256, earlier.tokenizer)
         _compare(earlier, config, run, say)
-    data = _prepare_in_turn(config, tokenizers, pause)
+    data = drawn(_prepare_in_turn(config, tokenizers, pause), config)
     if earlier is not None and earlier.facts.fingerprint != data.facts.fingerprint:
         raise CheckpointError(
             f"{run}: was trained on other pairs than {data.facts.name} holds now; "
@@ -142,6 +143,7 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
     model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
     model.label_smoothing = config.train.label_smoothing
     model.coverage_loss = config.train.coverage_loss
+    model.r_drop = config.train.r_drop
     return model
 
 
@@ -227,6 +229,10 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         lines.append("slower      coverage takes the steps of attention one by one")
     if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
         lines.append("slower      scheduled sampling predicts step by step")
+    if config.train.r_drop:
+        lines.append(
+            "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
+        )
     arithmetic = precision(config.train, shape.cell)
     return [*lines, f"seed        {config.train.seed}; precision {arithmetic}"]
 

@@ -64,6 +64,23 @@ class Tokenizer:
         )
         return encoded
 
+    def sample(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
+        """The ids of each text in pieces that are drawn: a function of the seed and all texts.
+
+        Of unigrams, by their probability to the power of `alpha`: Kudo (2018, arXiv 1804.10959),
+        section 3.2. Of BPE, `alpha` is the share of merges that are left out: Provilkov et al.
+        (2020, arXiv 1910.13267), section 3.
+        """
+        sentencepiece.set_random_generator_seed(seed % 2**31)
+        drawn: list[list[int]] = self._pieces.encode(
+            [encodable(self.form.read(text)) for text in texts],
+            enable_sampling=True,
+            alpha=alpha,
+            nbest_size=-1,
+            num_threads=1,  # which of several threads draws first is nobody's to say
+        )
+        return drawn
+
     def count(self, text: str) -> int:
         """How many ids a text has."""
         return len(self.encode([text])[0])

@@ -79,7 +79,11 @@ class Training:
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
         self.batches = Batches(
-            self.data.train, Budget.of(settings), settings.seed, settings.length_blur
+            self.data.train,
+            Budget.of(settings),
+            settings.seed,
+            settings.length_blur,
+            self.data.drawn,
         )
         self.guess = math.log(self.model.decoder.output.out_features)  # nats a token
         self.bf16 = precision(settings, self.config.model.cell) == "bf16"

@@ -128,6 +128,10 @@ class TrainConfig(Section):
         0.0, "nats a target token that attending again to all the same costs in training",
         minimum=0, maximum=100,
     )  # fmt: skip
+    r_drop: float = setting(
+        0.0, "weight of what two passes under dropout disagree on (R-Drop); 0: one pass",
+        minimum=0, maximum=100,
+    )  # fmt: skip
     seed: int = setting(1, "seed of everything random", minimum=0, maximum=2**31)
     device: str = setting("auto", "auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = setting(

@@ -30,7 +30,7 @@ def data(tmp_path, monkeypatch):
 def work(monkeypatch):
     """What is done anew, word by word."""
     done = []
-    train, encode = tokenizer.train, preparation._write_ids
+    train, encode = tokenizer.train, preparation.write_ids
 
     def trained(*given):
         done.append("tokenizer")
@@ -41,7 +41,7 @@ def work(monkeypatch):
         return encode(*given)
 
     monkeypatch.setattr(tokenizer, "train", trained)
-    monkeypatch.setattr(preparation, "_write_ids", encoded)
+    monkeypatch.setattr(preparation, "write_ids", encoded)
     return done
 
 
@@ -126,6 +126,14 @@ def test_forms_of_one_tokenizer_share_no_ids(data):
         for one in (plain, lower)
     ]
     assert ids[0] != ids[1] == [*plain.source.encode(["a b"])[0], EOS]
+
+
+def test_drawing_pieces_in_training_finds_no_others(data, work):
+    first = digest(prepare(toy.config(data, tokenizer__units="bpe")))
+    del work[:]
+    drawing = toy.config(data, tokenizer__units="bpe", tokenizer__subword_sampling=0.1)
+    assert digest(prepare(drawing)) == first
+    assert not work
 
 
 def test_other_pairs_are_other_ids(data, work):

@@ -141,6 +141,7 @@ def test_a_run_with_input_feeding_says_that_it_is_slower_and_learns(data, tmp_pa
 FEEDING = "slower      input feeding takes target steps one by one"
 STEPPING = "slower      scheduled sampling predicts step by step"
 COVERING = "slower      coverage takes the steps of attention one by one"
+TWICE = "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
 
 
 def slower(said):
@@ -557,6 +558,28 @@ def test_what_an_update_remembers_resumes_to_the_bit(settings, data, tmp_path):
     run(config, tmp_path / "two", stop=_counting(2))
     run(config, tmp_path / "two")
     assert state(tmp_path / "one") == state(tmp_path / "two")
+
+
+@pytest.mark.parametrize("units", ["bpe", "unigram"])
+def test_drawn_pieces_and_r_drop_resume_to_the_bit(units, data, tmp_path):
+    given = {"tokenizer__units": units, "tokenizer__subword_sampling": 0.3, "train__r_drop": 2.0,
+             "train__epochs": 2, "train__batch_tokens": 400, "train__log_every": 1,
+             "train__decay": "linear"}  # fmt: skip
+    config = toy.config(data, **given)
+    said = []
+    run(config, tmp_path / "one", said.append)
+    epoch = per_epoch(tmp_path / "one")
+    for steps in (1, epoch):  # within both epochs
+        assert not run(config, tmp_path / "two", stop=_counting(steps)).finished
+    assert run(config, tmp_path / "two").finished
+    assert state(tmp_path / "one") == state(tmp_path / "two")
+    assert log(tmp_path / "one") == log(tmp_path / "two")
+    for setting in ("tokenizer__subword_sampling", "train__r_drop"):
+        run(toy.config(data, **given | {setting: 0.0, "train__max_steps": 1}), tmp_path / setting)
+        assert log(tmp_path / setting)[0]["loss"] != log(tmp_path / "one")[0]["loss"], setting
+    (line,) = (line for line in said if line.startswith("pieces"))
+    assert "drawn anew for each epoch on both sides" in line
+    assert slower(said) == [TWICE]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
