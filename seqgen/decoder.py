@@ -5,9 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqgen.attention import ATTENTIONS, Attention, Memory
+from seqgen.cells import Chance, inside
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
 from seqgen.modelsection import ModelConfig
+from seqgen.normalization import Normalization, between
 from seqgen.recurrent import (
     ACTIVATIONS,
     Inputs,
@@ -37,7 +39,10 @@ class Decoder(nn.Module):
         readout = hidden if config.tie == "none" else config.embedding
         below = config.embedding + readout * config.input_feeding
         widths = [below] + [hidden + memory] * (config.layers - 1)
-        self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
+        self.layers = nn.ModuleList(
+            Recurrent(config.cell, wide, hidden, inside(config)) for wide in widths
+        )
+        self.norms = nn.ModuleList(Normalization(hidden, between(config)) for _ in widths[1:])
         self.attention: Attention = ATTENTIONS[config.attention](hidden, memory)
         self.readout = nn.Linear(hidden + memory, readout)
         self.output = nn.Linear(readout, vocabulary)
@@ -59,22 +64,26 @@ class Decoder(nn.Module):
             return state
         return (*state, state[0].new_zeros(1, state[0].shape[1], self.readout_width))
 
-    def forward(self, inputs: Tensor, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
+    def forward(
+        self, inputs: Tensor, memory: Memory, state: State, real: Tensor | None = None
+    ) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
-        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
+        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to. Where
+        `real` [N, T] is False nothing is to be predicted; None says that everywhere something is.
         """
         found = embedded(self.embedding, self.dropout, inputs)
+        chances = [layer.draw(len(inputs)) for layer in self._recurrent()]
         if not self.feeding:
-            return self._run(found, inputs, memory, state)
+            return self._run(found, inputs, memory, state, chances, real)
         if self._has_kernel(found):
-            return self._at_once(whole(found), memory, state)
+            return self._at_once(whole(found), memory, state, chances[0])
         readouts, attended = [], []
         fed = state[-1].transpose(0, 1)  # [N, 1, R]
         embeddings = torch.split(whole(found), 1, dim=1)
         for ids, embedding in zip(torch.split(inputs, 1, dim=1), embeddings, strict=True):
             below = torch.cat([embedding, fed], dim=-1)
-            fed, layers, weights = self._run(below, ids, memory, state[:-1])
+            fed, layers, weights = self._run(below, ids, memory, state[:-1], chances)
             state = (*layers, fed.transpose(0, 1))
             readouts.append(fed)
             attended.append(weights)
@@ -84,17 +93,17 @@ class Decoder(nn.Module):
     def _has_kernel(self, read: Inputs) -> bool:
         """Whether a gradient is wanted of what `Fed` computes."""
         plain = self.follow is None and self.activation is torch.tanh
+        plain = plain and self._recurrent()[0].unrolled is None
         known = plain and self.attention.factor is not None
         return trains_here(read) and known and len(self.layers) == 1 and self.recurrent_parts == 2
 
     def _at_once(
-        self, embeddings: Tensor, memory: Memory, state: State
+        self, embeddings: Tensor, memory: Memory, state: State, chance: Chance
     ) -> tuple[Tensor, State, Tensor]:
         """What `forward` gives of one LSTM layer with input feeding, in training."""
-        layer, factor = self.layers[0], self.attention.factor
-        assert isinstance(layer, Recurrent)
+        layer, factor = self._recurrent()[0], self.attention.factor
         assert factor is not None
-        weight_ih, weight_hh, bias_ih, bias_hh = layer.cell.all_weights[0]
+        weight_ih, weight_hh, bias_ih, bias_hh = layer.weights(chance)
         of_embeddings = weight_ih[:, : embeddings.shape[-1]]
         of_fed = weight_ih[:, embeddings.shape[-1] :]
         steps = embeddings.transpose(0, 1)
@@ -115,14 +124,23 @@ class Decoder(nn.Module):
         last = (*(part[None] for part in ended), readouts[-1:])
         return readouts.transpose(0, 1), last, weights.transpose(0, 1)
 
+    def _recurrent(self) -> list[Recurrent]:
+        return [layer for layer in self.layers if isinstance(layer, Recurrent)]
+
     def _run(
-        self, read: Inputs, inputs: Tensor, memory: Memory, state: State
+        self,
+        read: Inputs,
+        inputs: Tensor,
+        memory: Memory,
+        state: State,
+        chances: list[Chance],
+        real: Tensor | None = None,
     ) -> tuple[Tensor, State, Tensor]:
         """Readouts, state and attention of all steps of `inputs` at once.
 
         `read` is what the first layer reads there: embeddings, and what it is fed.
         """
-        first, ended = self.layers[0](read, _layer(state, 0))
+        first, ended = self.layers[0](read, _layer(state, 0), chances[0])
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         bonus = None
         if self.follow is not None:
@@ -130,9 +148,9 @@ class Decoder(nn.Module):
         contexts, weights = self.attention(queries, memory, bonus)
         context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
-        for number, layer in enumerate(self.layers[1:], start=1):
-            below = self.dropout(torch.cat([hidden, context], dim=-1))
-            outputs, ended = layer(below, _layer(state, number))
+        for number, (layer, norm) in enumerate(zip(self.layers[1:], self.norms, strict=True), 1):
+            below = self.dropout(torch.cat([norm(hidden, real), context], dim=-1))
+            outputs, ended = layer(below, _layer(state, number), chances[number])
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
         readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))

@@ -51,7 +51,7 @@ class Seq2Seq(nn.Module):
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
                 inputs = self._mixed(inputs, memory, state, forcing)
-        readouts, _, weights = self.decoder(self._dropped(inputs), memory, state)
+        readouts, _, weights = self.decoder(self._dropped(inputs), memory, state, gold != PAD)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]

@@ -32,6 +32,13 @@ EVERY = [
     *(("gru", "dot", 1, {"activation": name, "bridge": "mean"})
       for name in ("relu", "leaky_relu", "silu")),
     ("lstm", "general", 3, {"bridge": "learned"}),
+    *itertools.product([*CELLS, "rnn_relu"], ["general"], [3], [
+        {"layer_norm": "both", "zoneout": 0.3, "recurrent_dropout": 0.2, "weight_dropout": 0.4},
+        {"batch_norm": True, "residual": False}]),
+    ("gru", "dot", 1, {"layer_norm": "inside", "input_feeding": True}),
+    ("lstm", "general", 3, {"layer_norm": "between", "input_feeding": True}),
+    ("lstm", "general", 1, {"zoneout": 0.2, "input_feeding": True}),
+    ("lstm", "additive", 1, {"layer_norm": "inside", "copy": True}),
 ]  # fmt: skip
 
 
@@ -46,6 +53,8 @@ def network(cell="gru", attention="general", layers=1, **values):
     # Far from symmetric, so that an equality cannot hold because all is near zero.
     for weight in model.parameters():
         weight.data += 0.3 * torch.randn_like(weight)
+    for statistic in model.buffers():
+        statistic += torch.rand_like(statistic)
     return model.eval()
 
 
@@ -302,7 +311,14 @@ def sequential(model, given, coins, noise):
 @pytest.mark.parametrize("ratio", [0.6, 0.0])
 @pytest.mark.parametrize(
     ("passes", "extra"),
-    [(7, {}), (9, {}), (7, {"copy": True}), (0, {"copy": True}), (1, {"input_feeding": True})],
+    [
+        (7, {}),
+        (9, {}),
+        (7, {"copy": True}),
+        (0, {"copy": True}),
+        (1, {"input_feeding": True}),
+        (7, {"layer_norm": "both"}),
+    ],
 )
 def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio, passes, extra):
     model = network(cell, layers=3, **extra).train()
