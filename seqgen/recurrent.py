@@ -143,7 +143,7 @@ class Recurrent(nn.Module):
         Weights are dropped after Merity et al. (2018), section 3: the same ones at every step.
         """
         weights, states = self.weight_dropout, self.state_dropout
-        matrix = self.cell.weight_hh_l0
+        matrix = self.cell.all_weights[0][1]
         kept = states(matrix.new_ones(rows, matrix.shape[1])) if states.active else None
         return Chance(weights(matrix) if weights.active else None, kept)
 
@@ -166,7 +166,7 @@ class Recurrent(nn.Module):
         return outputs, tuple(ended)
 
     def _start(self, rows: int) -> State:
-        weight = self.cell.weight_hh_l0
+        weight = self.cell.all_weights[0][1]
         return (weight.new_zeros(1, rows, self.cell.hidden_size),) * self.parts
 
     def has_kernel(self, inputs: Inputs) -> bool:
