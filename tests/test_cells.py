@@ -250,6 +250,13 @@ def test_input_feeding_at_once_equals_the_loop_with_dropped_weights(monkeypatch)
     assert not torch.isclose(results[0][0], model.eval()(batch()))
 
 
+def test_a_cell_that_is_fed_readouts_learns_from_what_it_computes():
+    model = network("lstm", input_feeding=True, layer_norm="inside")
+    with torch.no_grad():  # where no gradient is wanted it is a loop
+        expected = -model.forced(batch()).log_probs.sum()
+    torch.testing.assert_close(model.train()(batch()), expected)
+
+
 def test_gains_are_spared_by_weight_decay():
     layer = Recurrent("lstm", E, H, Inside(layer_norm=True))
     assert {weight.dim() for weight in layer.unrolled.parameters()} == {1}
