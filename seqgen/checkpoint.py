@@ -59,8 +59,9 @@ class Progress:
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
-    """Every weight under one name; a tied one under its first."""
-    return {name: value.detach() for name, value in model.named_parameters()}
+    """Every weight and running statistic under one name; a tied one under its first."""
+    kept = (*model.named_parameters(), *model.named_buffers())
+    return {name: value.detach() for name, value in kept}
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:

@@ -6,10 +6,12 @@ from torch.nn import functional
 
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.blended import Ids, plain
+from seqgen.cells import Chance, inside
 from seqgen.coverage import Coverage
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
 from seqgen.modelsection import ModelConfig
+from seqgen.normalization import Normalization, between
 from seqgen.recurrent import (
     ACTIVATIONS,
     Inputs,
@@ -39,7 +41,10 @@ class Decoder(nn.Module):
         readout = hidden if config.tie == "none" else config.embedding
         below = config.embedding + readout * config.input_feeding
         widths = [below] + [hidden + memory] * (config.layers - 1)
-        self.layers = nn.ModuleList(Recurrent(config.cell, wide, hidden) for wide in widths)
+        self.layers = nn.ModuleList(
+            Recurrent(config.cell, wide, hidden, inside(config)) for wide in widths
+        )
+        self.norms = nn.ModuleList(Normalization(hidden, between(config)) for _ in widths[1:])
         self.attention: Attention = ATTENTIONS[config.attention](hidden, memory)
         self.readout = nn.Linear(hidden + memory, readout)
         self.output = nn.Linear(readout, vocabulary)
@@ -65,22 +70,26 @@ class Decoder(nn.Module):
             return state
         return (*state, state[0].new_zeros(1, rows, self.readout_width))
 
-    def forward(self, inputs: Ids, memory: Memory, state: State) -> tuple[Tensor, State, Tensor]:
+    def forward(
+        self, inputs: Ids, memory: Memory, state: State, real: Tensor | None = None
+    ) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
-        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to.
+        `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to. Where
+        `real` [N, T] is False nothing is to be predicted; None says that everywhere something is.
         """
         found, inputs = embedded(self.embedding, self.dropout, inputs), plain(inputs)
+        chances = [layer.draw(len(inputs)) for layer in self._recurrent()]
         if not self.feeding:
-            return self._run(found, inputs, memory, state)
+            return self._run(found, inputs, memory, state, chances, real)
         if self._has_kernel(found):
-            return self._at_once(whole(found), memory, state)
+            return self._at_once(whole(found), memory, state, chances[0])
         readouts, attended = [], []
         fed = state[-1].transpose(0, 1)  # [N, 1, R]
         embeddings = torch.split(whole(found), 1, dim=1)
         for ids, embedding in zip(torch.split(inputs, 1, dim=1), embeddings, strict=True):
             below = torch.cat([embedding, fed], dim=-1)
-            fed, layers, weights = self._run(below, ids, memory, state[:-1])
+            fed, layers, weights = self._run(below, ids, memory, state[:-1], chances)
             state = (*layers, fed.transpose(0, 1))
             readouts.append(fed)
             attended.append(weights)
@@ -90,17 +99,17 @@ class Decoder(nn.Module):
     def _has_kernel(self, read: Inputs) -> bool:
         """Whether a gradient is wanted of what `Fed` computes."""
         bare = self.follow is None and self.coverage is None and self.activation is torch.tanh
+        bare = bare and self._recurrent()[0].unrolled is None
         known = bare and self.attention.factor is not None
         return trains_here(read) and known and len(self.layers) == 1 and self.recurrent_parts == 2
 
     def _at_once(
-        self, embeddings: Tensor, memory: Memory, state: State
+        self, embeddings: Tensor, memory: Memory, state: State, chance: Chance
     ) -> tuple[Tensor, State, Tensor]:
         """What `forward` gives of one LSTM layer with input feeding, in training."""
-        layer, factor = self.layers[0], self.attention.factor
-        assert isinstance(layer, Recurrent)
+        layer, factor = self._recurrent()[0], self.attention.factor
         assert factor is not None
-        weight_ih, weight_hh, bias_ih, bias_hh = layer.cell.all_weights[0]
+        weight_ih, weight_hh, bias_ih, bias_hh = layer.weights(chance)
         of_embeddings = weight_ih[:, : embeddings.shape[-1]]
         of_fed = weight_ih[:, embeddings.shape[-1] :]
         steps = embeddings.transpose(0, 1)
@@ -121,22 +130,31 @@ class Decoder(nn.Module):
         last = (*(part[None] for part in ended), readouts[-1:])
         return readouts.transpose(0, 1), last, weights.transpose(0, 1)
 
+    def _recurrent(self) -> list[Recurrent]:
+        return [layer for layer in self.layers if isinstance(layer, Recurrent)]
+
     def _run(
-        self, read: Inputs, inputs: Tensor, memory: Memory, state: State
+        self,
+        read: Inputs,
+        inputs: Tensor,
+        memory: Memory,
+        state: State,
+        chances: list[Chance],
+        real: Tensor | None = None,
     ) -> tuple[Tensor, State, Tensor]:
         """Readouts, state and attention of all steps of `inputs` at once.
 
         `read` is what the first layer reads there: embeddings, and what it is fed.
         """
         state, covered = state[: self.recurrent_parts], state[self.recurrent_parts :]
-        first, ended = self.layers[0](read, _layer(state, 0))
+        first, ended = self.layers[0](read, _layer(state, 0), chances[0])
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights, covered = self._looked(inputs, queries, memory, covered)
         context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
-        for number, layer in enumerate(self.layers[1:], start=1):
-            below = self.dropout(torch.cat([hidden, context], dim=-1))
-            outputs, ended = layer(below, _layer(state, number))
+        for number, (layer, norm) in enumerate(zip(self.layers[1:], self.norms, strict=True), 1):
+            below = self.dropout(torch.cat([norm(hidden, real), context], dim=-1))
+            outputs, ended = layer(below, _layer(state, number), chances[number])
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
         readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))

@@ -57,6 +57,15 @@ def share(values: list[float], device: torch.device) -> list[float]:
     return [float(value) for value in sent.tolist()]
 
 
+def average(tensors: Iterable[Tensor]) -> None:
+    """Replace every tensor by its mean over ranks."""
+    if world() == 1:
+        return
+    for one in tensors:
+        distributed.all_reduce(one)
+        one /= world()
+
+
 def wait() -> None:
     """Return when every rank has come here."""
     if world() > 1:

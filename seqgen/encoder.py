@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from seqgen.cells import inside
 from seqgen.dropout import Dropout
 from seqgen.modelsection import ModelConfig
+from seqgen.normalization import between
 from seqgen.recurrent import ACTIVATIONS, State, embedded, parts, whole
 from seqgen.stack import Stack
 from seqgen.vocabulary import PAD
@@ -23,8 +25,8 @@ class Encoder(nn.Module):
             config.hidden,
             layers,
             config.bidirectional,
-            config.dropout,
-            config.residual,
+            between(config),
+            inside(config),
         )
         self.dropout = Dropout(config.dropout)
         self.mean = config.bridge == "mean"

@@ -68,7 +68,7 @@ class Ready:
         context = decoder.readout.in_features - decoder.width
         reading = [layer for layer in decoder.layers if isinstance(layer, Recurrent)]
         # The first layer does not read the context, those above and the readout end with it.
-        self.steps = [STEPS[layer.cell.mode](layer, context * (number > 0), product)
+        self.steps = [_step(layer, context * (number > 0), product)
                       for number, layer in enumerate(reading)]  # fmt: skip
         weight = decoder.readout.weight.detach()
         self.read = product(weight[:, : decoder.width].contiguous(), decoder.readout.bias)
@@ -115,7 +115,7 @@ class Ready:
         *above, context = torch.split(mixed, self.widths, 1) if layers else (mixed,)
         for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
             before = state[number * layer.parts : (number + 1) * layer.parts]
-            after = layer([hidden], before, share)
+            after = layer([decoder.norms[number - 1](hidden)], before, share)
             hidden = hidden + after[0] if decoder.residual else after[0]
             ended = (*ended, *after)
         ended = ended if covered is None else (*ended, covered + weights.flatten(0, 1))
@@ -220,6 +220,32 @@ class _GRU(_Step):
 class _ReLU(_Step):
     def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
         return (self.gates(inputs, state[0], share).relu_(),)
+
+
+class _Unrolled(_Step):
+    """A layer whose step is its own, in evaluation."""
+
+    def __init__(self, layer: Recurrent, context: int, product: Making):
+        super().__init__(layer, context, product)
+        assert layer.unrolled is not None
+        self.unrolled, self.parts = layer.unrolled, layer.parts
+
+    def prepare(self, product: Making) -> None:
+        # What is normalised is each product by itself.
+        self.given = product(self.weight_ih.contiguous(), None)
+        self.recurrent = product(self.weight_hh, None)
+
+    def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
+        given = self.given(torch.cat(inputs, dim=1))
+        given = given if share is None else given.add_(share)
+        across = self.recurrent(state[0])
+        return self.unrolled.step(given, across, state, (self.bias_ih, self.bias_hh))
+
+
+def _step(layer: Recurrent, context: int, product: Making) -> _Step:
+    """What asks `layer` for a step."""
+    kind = _Unrolled if layer.unrolled is not None else STEPS[layer.cell.mode]
+    return kind(layer, context, product)
 
 
 STEPS = {"LSTM": _LSTM, "GRU": _GRU, "RNN_TANH": _Step, "RNN_RELU": _ReLU}

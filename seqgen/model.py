@@ -59,7 +59,7 @@ class Seq2Seq(nn.Module):
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
                 fed = self._mixed(inputs, memory, state, forcing)
-        readouts, _, weights = self.decoder(self._hidden(fed), memory, state)
+        readouts, _, weights = self.decoder(self._hidden(fed), memory, state, gold != PAD)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
@@ -92,11 +92,12 @@ class Seq2Seq(nn.Module):
         With a half of what the attention of the second repeats.
         """
         memory, state = self._read(batch)
-        readouts, _, weights = self.decoder(self._hidden(inputs), memory, state)
-        repeating = self._repeating(weights, batch.target[:, 1:])
+        gold = batch.target[:, 1:]
+        readouts, _, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
+        repeating = self._repeating(weights, gold)
         readouts = readouts.flatten(0, 1).index_select(0, real)
         second = self._parts(readouts, weights, memory, real)
-        wanted = batch.target[:, 1:].reshape(-1)[real]
+        wanted = gold.reshape(-1)[real]
         vocabulary = self.decoder.output.out_features
         agreement = Agreement(self.r_drop, self.label_smoothing)
         return agreement.loss(self._scored, first, second, wanted, vocabulary) + repeating / 2

@@ -56,6 +56,20 @@ class ModelConfig(Section):
         0.0, "share of source and target inputs that training takes for unknown",
         minimum=0, maximum=0.95,
     )  # fmt: skip
+    recurrent_dropout: float = setting(
+        0.0, "dropout on the state that gates read, one mask a sequence: slower",
+        minimum=0, maximum=0.95,
+    )  # fmt: skip
+    weight_dropout: float = setting(
+        0.0, "dropout on state-to-state matrices, one mask a batch", minimum=0, maximum=0.95
+    )
+    zoneout: float = setting(
+        0.0, "share of the state that a step leaves as it was: slower", minimum=0, maximum=0.95
+    )
+    layer_norm: Literal["none", "between", "inside", "both"] = setting(
+        "none", "layer normalisation between layers, inside cells (slower), or both"
+    )
+    batch_norm: bool = setting(False, "batch normalisation between layers, over real tokens only")
     tie: Literal["none", "target", "all"] = setting(
         "target", "share the output projection with the target embedding, or all three"
     )
@@ -78,4 +92,24 @@ class ModelConfig(Section):
             raise ConfigError(
                 f"model.attention = {self.attention!r} compares equal widths, which model.lexical "
                 f"makes unequal; general attention takes both"
+            )
+        self._check_between()
+
+    def _check_between(self) -> None:
+        """What normalises between layers needs layers, and all steps of a batch at once."""
+        norm = "model.batch_norm" if self.batch_norm else "model.layer_norm = 'between'"
+        if self.batch_norm and self.layer_norm in ("between", "both"):
+            raise ConfigError(
+                f"model.batch_norm and model.layer_norm = {self.layer_norm!r} both normalise "
+                f"between layers; leave one of them out"
+            )
+        one = max(self.layers, self.encoder_layers) == 1
+        if one and (self.batch_norm or self.layer_norm == "between"):
+            raise ConfigError(
+                f"{norm} stands between layers, and there is one; --layers 2 adds one"
+            )
+        if self.batch_norm and self.input_feeding and self.layers > 1:
+            raise ConfigError(
+                "model.batch_norm needs all steps of a target at once, and model.input_feeding "
+                "takes them one by one; --layer-norm between does without a batch"
             )

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqgen.cells import PLAIN, Chance, Inside
 from seqgen.dropout import Dropout
+from seqgen.normalization import AS_IT_IS, Between, Normalization
 from seqgen.recurrent import Inputs, Recurrent, moved, run_together, standing, whole
 
 STEP = 8  # sentences that take as long as a step of a layer does by itself
@@ -23,16 +25,19 @@ class Stack(nn.Module):
         width: int,
         layers: int,
         both: bool,
-        dropout: float,
-        residual: bool,
+        between: Between = AS_IT_IS,
+        inside: Inside = PLAIN,
     ):
         super().__init__()
         each = width // 2 if both else width
         widths = [inputs] + [width] * (layers - 1)
-        self.forwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths)
-        self.backwards = nn.ModuleList(Recurrent(cell, wide, each) for wide in widths if both)
-        self.dropout = Dropout(dropout)
-        self.residual = residual
+        self.forwards = nn.ModuleList(Recurrent(cell, wide, each, inside) for wide in widths)
+        self.backwards = nn.ModuleList(
+            Recurrent(cell, wide, each, inside) for wide in widths if both
+        )
+        self.norms = nn.ModuleList(Normalization(width, between) for _ in widths[1:])
+        self.dropout = Dropout(between.dropout)
+        self.residual = between.residual
         # None: torch's packing on a GPU; on the CPU the kernels' where there are some, and groups
         # of nearly one length where there are not. True and False force torch's packing or
         # padding. All give the same outputs, a test says.
@@ -42,8 +47,9 @@ class Stack(nn.Module):
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
         run = self._runner(inputs, lengths)
         hidden = run(self._layers(0), inputs)
-        for number in range(1, len(self.forwards)):
-            outputs = run(self._layers(number), self.dropout(hidden))
+        real = torch.arange(hidden.shape[1]) < lengths[:, None] if self.norms else None
+        for number, norm in enumerate(self.norms, start=1):
+            outputs = run(self._layers(number), self.dropout(norm(hidden, real)))
             hidden = hidden + outputs if self.residual else outputs
         return hidden
 
@@ -70,7 +76,8 @@ class Stack(nn.Module):
             return Packed(lengths, given.shape[1])
         if self.pack is None and not given.is_cuda:
             return Divided(lengths, given)
-        return Mirrored(lengths, given, self.pack is not False)
+        fused = self._layers(0)[0].unrolled is None
+        return Mirrored(lengths, given, self.pack is not False and fused)
 
 
 class Packed:
@@ -114,8 +121,10 @@ class Divided:
     def __call__(self, layers: Sequence[Recurrent], inputs: Inputs) -> Tensor:
         """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
         fed, outputs = whole(inputs), []
+        chances = [layer.draw(len(fed)) for layer in layers]
         for rows, group in self.groups:
-            found = group(layers, fed[:, : group.real.shape[1]].index_select(0, rows))
+            share = [chance.select(rows) for chance in chances]
+            found = group(layers, fed[:, : group.real.shape[1]].index_select(0, rows), share)
             outputs.append(functional.pad(found, (0, 0, 0, self.steps - found.shape[1])))
         return torch.cat(outputs).index_select(0, self.back)
 
@@ -145,16 +154,22 @@ class Mirrored:
         self.real = steps < ends  # [B, S]
         self.mirror = torch.where(self.real, ends - 1 - steps, steps)  # [B, S], its own inverse
 
-    def __call__(self, layers: Sequence[Recurrent], inputs: Inputs) -> Tensor:
+    def __call__(
+        self, layers: Sequence[Recurrent], inputs: Inputs, chances: Sequence[Chance] = ()
+    ) -> Tensor:
         """Outputs [B, S, R * H] of R layers, zero after each sentence's length."""
         fed = whole(inputs)
-        outputs = [self._run(layers[0], fed)]
-        for layer in layers[1:]:
-            outputs.append(self._reversed(self._run(layer, self._reversed(fed))))
+        first, *others = chances or [layer.draw(len(fed)) for layer in layers]
+        outputs = [self._run(layers[0], fed, first)]
+        for layer, chance in zip(layers[1:], others, strict=True):
+            outputs.append(self._reversed(self._run(layer, self._reversed(fed), chance)))
         return torch.cat(outputs, dim=-1) * self.real[..., None]
 
-    def _run(self, layer: Recurrent, fed: Tensor) -> Tensor:
-        return layer.packed(fed, self.lengths) if self.pack else layer(fed)[0]
+    def _run(self, layer: Recurrent, fed: Tensor, chance: Chance) -> Tensor:
+        if self.pack:
+            return layer.packed(fed, self.lengths, chance)
+        outputs: Tensor = layer(fed, None, chance)[0]
+        return outputs
 
     def _reversed(self, values: Tensor) -> Tensor:
         """`values` [B, S, H] with the steps of each sentence from its end to its start."""

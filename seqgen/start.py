@@ -14,12 +14,14 @@ from filelock import FileLock, Timeout
 from seqgen import checkpoint, distributed, tokenizer
 from seqgen.averaging import Averages
 from seqgen.batching import mixed
+from seqgen.cells import inside
 from seqgen.checkpoint import Progress
 from seqgen.config import Config, options
 from seqgen.devices import device_line, pick_device, precision
 from seqgen.errors import CheckpointError
 from seqgen.evaluation import references_in
 from seqgen.model import Seq2Seq, build
+from seqgen.modelsection import ModelConfig
 from seqgen.preparation import Prepared, prepare
 from seqgen.signals import Pause
 from seqgen.subwords import drawn
@@ -227,6 +229,12 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         lines.append("slower      input feeding takes target steps one by one")
     if shape.attention_coverage:
         lines.append("slower      coverage takes the steps of attention one by one")
+    if inside(shape).stepwise:
+        lines.append(f"slower      {_stepwise(shape)}: layers take their steps one by one")
+    if shape.batch_norm:
+        lines.append(
+            "batch norm  each batch of each rank for itself: several are not one large one"
+        )
     if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
         lines.append("slower      scheduled sampling predicts step by step")
     if config.train.r_drop:
@@ -235,6 +243,17 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         )
     arithmetic = precision(config.train, shape.cell)
     return [*lines, f"seed        {config.train.seed}; precision {arithmetic}"]
+
+
+def _stepwise(shape: ModelConfig) -> str:
+    """What of the settings keeps layers from running all steps at once."""
+    within = inside(shape)
+    asked = {
+        "dropout on the state": within.recurrent_dropout,
+        "zoneout": within.zoneout,
+        "layer norm inside cells": within.layer_norm,
+    }
+    return ", ".join(name for name, given in asked.items() if given)
 
 
 def samples(settings: SamplingConfig) -> bool:

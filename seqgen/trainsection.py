@@ -78,7 +78,9 @@ class TrainConfig(Section):
     beta2: float = setting(0.999, "memory of Adam's second moment", minimum=0, maximum=0.999999)
     momentum: float = setting(0.9, "momentum of sgd", minimum=0, maximum=1)
     nesterov: bool = setting(False, "sgd looks ahead by its momentum before it takes a gradient")
-    weight_decay: float = setting(0.0, "weight decay of matrices; biases are spared", minimum=0)
+    weight_decay: float = setting(
+        0.0, "weight decay of matrices; biases and gains are spared", minimum=0
+    )
     warmup_steps: int = setting(0, "updates over which the learning rate rises", minimum=0)
     decay: Literal["none", "linear", "cosine", "inverse_sqrt"] = setting(
         "none", "fall of the learning rate besides plateaus; inverse_sqrt from the warm-up on"

@@ -95,6 +95,7 @@ def update(
         (loss / tokens).backward()
         nats = nats + loss.detach()
     distributed.sum_gradients(parameters)
+    distributed.average(model.buffers())  # running statistics
     gradients = [weight.grad for weight in parameters if weight.grad is not None]
     norm, clipped = clipping(gradients)
     skipped = ~norm.isfinite()

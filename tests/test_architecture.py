@@ -19,8 +19,8 @@ LEVELS = """
     settings sections modelsection trainsection config configfiles resources recipes runs devices
     progress journal table hub readers splits corpus forms tokenizer segments metrics
     risk hypotheses schedules distributed diagnostics kernels dropout losses agreement ranking
-    packed feeding
-    blended recurrent stack attention coverage encoder decoder |
+    packed feeding blended
+    cells normalization recurrent stack attention coverage encoder decoder |
     batching sampling preparation subwords | model search inference ensemble |
     smallweights checkpoint decoding updates | translator |
     evaluation pictures validation averaging card start course divergence plateaus | training |

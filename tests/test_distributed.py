@@ -99,12 +99,31 @@ def test_two_ranks_make_the_updates_of_one(cell, tmp_path):
     torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)
 
 
+STATISTICS = """
+import sys
+import torch
+from seqgen import distributed
+
+with distributed.together(torch.device("cpu")):
+    mean = torch.tensor([1.0, 8.0]) * (1 + distributed.rank())
+    distributed.average([mean])
+    assert mean.tolist() == [1.5, 12.0], mean
+"""
+
+
+def test_running_statistics_are_those_of_all_ranks():
+    ran(2, "-c", STATISTICS)
+
+
 def test_alone_there_is_one_rank_and_sums_are_what_they_are():
     device = torch.device("cpu")
     assert (distributed.rank(), distributed.world()) == (0, 1)
     assert distributed.total(2.5, device) == 2.5
     assert distributed.share([1.0, 2.0], device) == [1.0, 2.0]
     distributed.wait()
+    given = torch.tensor([1.0])
+    distributed.average([given])
+    assert given.tolist() == [1.0]
 
 
 @pytest.mark.parametrize(("local", "device"), [("1", "cuda:1"), (None, "cuda")])

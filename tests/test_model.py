@@ -37,6 +37,13 @@ EVERY = [
     *itertools.product(["lstm"], ATTENTIONS, [3], [{"attention_coverage": True}]),
     ("lstm", "general", 1, {"attention_coverage": True, "input_feeding": True}),
     ("gru", "additive", 1, {"attention_coverage": True, "input_feeding": True, "copy": True}),
+    *itertools.product([*CELLS, "rnn_relu"], ["general"], [3], [
+        {"layer_norm": "both", "zoneout": 0.3, "recurrent_dropout": 0.2, "weight_dropout": 0.4},
+        {"batch_norm": True, "residual": False}]),
+    ("gru", "dot", 1, {"layer_norm": "inside", "input_feeding": True}),
+    ("lstm", "general", 3, {"layer_norm": "between", "input_feeding": True}),
+    ("lstm", "general", 1, {"zoneout": 0.2, "input_feeding": True}),
+    ("lstm", "additive", 1, {"layer_norm": "inside", "copy": True}),
 ]  # fmt: skip
 
 
@@ -51,6 +58,8 @@ def network(cell="gru", attention="general", layers=1, **values):
     # Far from symmetric, so that an equality cannot hold because all is near zero.
     for weight in model.parameters():
         weight.data += 0.3 * torch.randn_like(weight)
+    for statistic in model.buffers():
+        statistic += torch.rand_like(statistic)
     return model.eval()
 
 
@@ -321,6 +330,7 @@ def sequential(model, given, coins, noise):
         (1, {"input_feeding": True}),
         (7, {"attention_coverage": True}),
         (0, {"attention_coverage": True}),
+        (7, {"layer_norm": "both"}),
     ],
 )
 def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio, passes, extra):

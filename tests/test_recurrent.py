@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from seqgen.dropout import Dropout
+from seqgen.normalization import Between
 from seqgen.recurrent import (
     CELLS,
     INITIALIZATIONS,
@@ -46,7 +47,7 @@ def test_one_pass_equals_one_step_at_a_time(cell):
 @pytest.mark.parametrize("both", [True, False])
 @pytest.mark.parametrize("residual", [True, False])
 def test_packed_equals_padded_and_masked(cell, both, residual):
-    stack = Stack(cell, E, H, L, both, dropout=0.0, residual=residual).double()
+    stack = Stack(cell, E, H, L, both, Between(0.0, residual)).double()
     inputs = torch.randn(B, S, E, dtype=torch.double, requires_grad=True)
     results = []
     for stack.pack in (True, False, None):
@@ -68,7 +69,7 @@ def test_looking_inputs_up_changes_nothing(cell, both):
     torch.manual_seed(3)
     table = nn.Embedding(7, E, padding_idx=0).double()
     ids = torch.randint(1, 7, (B, S)) * (torch.arange(S) < LENGTHS[:, None])
-    stack = Stack(cell, E, H, L, both, dropout=0.0, residual=True).double()
+    stack = Stack(cell, E, H, L, both, Between(0.0, True)).double()
     layer = Recurrent(cell, E, H).double()
     state = tuple(torch.randn(1, B, H, dtype=torch.double) for _ in range(parts(cell)))
     results = []
@@ -94,7 +95,7 @@ def test_looking_inputs_up_changes_nothing(cell, both):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("pack", [True, False, None])
 def test_a_sentence_does_not_see_its_neighbours_or_its_padding(cell, pack):
-    stack = Stack(cell, E, H, L, both=True, dropout=0.0, residual=False).double()
+    stack = Stack(cell, E, H, L, True, Between(0.0, False)).double()
     stack.pack = pack
     inputs = torch.randn(B, S, E, dtype=torch.double)
     together = stack(inputs, LENGTHS)
@@ -105,7 +106,7 @@ def test_a_sentence_does_not_see_its_neighbours_or_its_padding(cell, pack):
 
 
 def test_last_is_where_each_direction_has_read_everything():
-    stack = Stack("gru", E, H, L, both=True, dropout=0.0, residual=False)
+    stack = Stack("gru", E, H, L, True, Between(0.0, False))
     outputs = torch.arange(B * S * H, dtype=torch.float).view(B, S, H)
     last = stack.last(outputs, LENGTHS)
     for row, length in enumerate(LENGTHS.tolist()):
@@ -147,7 +148,7 @@ def test_every_gate_starts_orthogonal_and_the_forget_gate_open():
 
 
 def test_dropout_stands_between_layers_only():
-    stack = Stack("gru", E, H, 1, both=True, dropout=0.9, residual=False)
+    stack = Stack("gru", E, H, 1, True, Between(0.9, False))
     inputs = torch.randn(B, S, E)
     assert isinstance(stack.dropout, Dropout)
     torch.testing.assert_close(stack(inputs, LENGTHS), stack.eval()(inputs, LENGTHS))
@@ -192,7 +193,7 @@ def test_sentences_go_in_groups_where_padding_costs_more_than_a_group_does():
 def test_in_groups_sources_are_read_as_they_are_side_by_side(cell, both):
     lengths = torch.tensor([2, 90, 3, 1, 88, 5, 90, 2, 4, 1, 87, 3] * 2)
     torch.manual_seed(5)
-    stack = Stack(cell, E, H, L, both, dropout=0.0, residual=True)
+    stack = Stack(cell, E, H, L, both, Between(0.0, True))
     inputs = torch.randn(len(lengths), 90, E, requires_grad=True)
     leaves = [inputs, *stack.parameters()]
     results = []

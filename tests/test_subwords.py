@@ -12,6 +12,7 @@ from test_tokenizer import QUOTED
 from seqgen import tokenizer
 from seqgen.batching import Batches, Budget
 from seqgen.errors import ConfigError
+from seqgen.forms import Form
 from seqgen.preparation import prepare
 from seqgen.sections import TokenizerConfig
 from seqgen.subwords import Drawn, Side, drawn
@@ -73,6 +74,14 @@ def test_text_with_brackets_bytes_and_digits_comes_back_as_well(units, pairs):
     found = side.sample(texts, 0.5, seed=2)
     assert found != side.encode(texts)
     assert side.decode(found) == texts
+
+
+def test_drawn_pieces_are_of_the_form_that_is_read(sides):
+    folded = Tokenizer(sides.source.model, Form(lowercase=True))
+    shouted = [source.upper() for source, _ in PAIRS[:20]]
+    assert shouted != [text.lower() for text in shouted]
+    drawn = folded.decode(folded.sample(shouted, 0.5, 3))
+    assert drawn == [text.lower() for text in shouted]
 
 
 def test_a_draw_is_a_function_of_its_seed(sides):

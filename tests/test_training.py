@@ -142,6 +142,7 @@ FEEDING = "slower      input feeding takes target steps one by one"
 STEPPING = "slower      scheduled sampling predicts step by step"
 COVERING = "slower      coverage takes the steps of attention one by one"
 TWICE = "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
+ONE_BY_ONE = "layers take their steps one by one"
 
 
 def slower(said):
@@ -159,6 +160,12 @@ def slower(said):
         ({"model__input_feeding": True, "sampling__teacher_forcing": "constant"}, [FEEDING]),
         ({"model__attention_coverage": True}, [COVERING]),
         ({"train__coverage_loss": 1.0}, []),
+        ({"model__weight_dropout": 0.2}, []),
+        (
+            {"model__recurrent_dropout": 0.2, "model__zoneout": 0.1, "model__layer_norm": "inside"},
+            ["slower      dropout on the state, zoneout, layer norm inside cells: " + ONE_BY_ONE],
+        ),
+        ({"model__layer_norm": "between", "model__layers": 2}, []),
     ],
 )
 def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
@@ -237,6 +244,23 @@ def test_resumed_equals_uninterrupted_to_the_bit(where, data, whole, tmp_path):
     assert run(config, folder).finished
     assert state(folder) == state(whole)
     assert log(folder) == log(whole)
+
+
+def test_masks_and_running_statistics_resume_to_the_bit(data, tmp_path):
+    config = toy.config(
+        data, model__layers=2, model__batch_norm=True, model__layer_norm="inside",
+        model__zoneout=0.1, model__recurrent_dropout=0.2, model__weight_dropout=0.2,
+        train__epochs=2, sampling__forcing_warmup=0.0,
+    )  # fmt: skip
+    said = []
+    assert run(config, tmp_path / "whole", say=said.append).finished
+    assert "batch norm  each batch of each rank for itself: several are not one large one" in said
+    assert not run(config, tmp_path / "run", stop=_counting(4)).finished
+    assert run(config, tmp_path / "run").finished
+    assert state(tmp_path / "run") == state(tmp_path / "whole")
+    assert log(tmp_path / "run") == log(tmp_path / "whole")
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert kept["decoder.norms.0.over_batch.running_mean"].any(), "what it has seen is in the model"
 
 
 def _counting(steps):
