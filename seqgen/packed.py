@@ -1,7 +1,9 @@
 """Products with the same weight again and again, made ready once."""
 
+import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -55,7 +57,8 @@ def made_ready(weight: Tensor, bias: Tensor | None = None) -> Product:
 class Quantized:
     """Nearly the same with a weight of 8 bits, each output with a scale of its own.
 
-    Inputs are given 8 bits as they come, with one scale for all of them.
+    Inputs are given 8 bits as they come, with one scale for all of them. Few rows are multiplied by
+    FBGEMM, which begins sooner, many by oneDNN, which is faster where the processor has tiles.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
@@ -66,13 +69,38 @@ class Quantized:
             # That torch will part with such tensors; `quantizes` tells when it has.
             warnings.filterwarnings("ignore", category=UserWarning)
             rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
-        self.packed = torch.ops.quantized.linear_prepack(rounded, bias)
+        self.many = many_rows()
+        self.of_few = torch.ops.quantized.linear_prepack(rounded, bias)
+        self.of_many = self.of_few
+        if self.many < math.inf:
+            with engine("onednn"):
+                self.of_many = torch.ops.quantized.linear_prepack(rounded, bias)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """[N, I] to [N, O]."""
         # Inputs of 7 bits: the sums of what has 8 overflow on processors without VNNI.
-        found: Tensor = torch.ops.quantized.linear_dynamic(inputs, self.packed, True)
+        packed = self.of_few if len(inputs) < self.many else self.of_many
+        found: Tensor = torch.ops.quantized.linear_dynamic(inputs, packed, True)
         return found
+
+
+def many_rows() -> float:
+    """From how many rows on oneDNN's products of 8 bits are faster than FBGEMM's."""
+    if "onednn" not in torch.backends.quantized.supported_engines:
+        return math.inf
+    known = getattr(torch.cpu, "get_capabilities", None)  # an older torch cannot tell
+    return 32 if known and known().get("amx_int8") else 200
+
+
+@contextmanager
+def engine(name: str) -> Iterator[None]:
+    """While this lasts, weights of 8 bits are arranged for these products."""
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = name
+    try:
+        yield
+    finally:
+        torch.backends.quantized.engine = before
 
 
 def quantizes() -> bool:

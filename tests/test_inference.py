@@ -97,6 +97,22 @@ def test_products_of_any_number_of_rows(kind, rows):
     torch.testing.assert_close(kind(weight, bias)(inputs), exact, **near)
 
 
+@pytest.mark.skipif(
+    "onednn" not in torch.backends.quantized.supported_engines, reason="this torch has no oneDNN"
+)
+def test_products_of_8_bits_are_nearly_the_same_for_few_rows_and_many(monkeypatch):
+    weight, bias, inputs = torch.randn(53, 37), torch.randn(53), torch.randn(9, 37)
+    engine, found = torch.backends.quantized.engine, []
+    for many in (9, 10):
+        monkeypatch.setattr("seqgen.packed.many_rows", lambda many=many: many)
+        product = Quantized(weight, bias)
+        assert product.of_few is not product.of_many
+        found.append(product(inputs))
+    assert torch.backends.quantized.engine == engine
+    # The inputs are rounded alike; sums of them differ by what fp32 rounds.
+    torch.testing.assert_close(*found, atol=0.1, rtol=0)
+
+
 @pytest.mark.parametrize("beam", [1, 3])
 @pytest.mark.parametrize("feeding", [False, True])
 def test_a_ready_model_finds_what_the_model_finds(beam, feeding):
