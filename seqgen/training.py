@@ -17,6 +17,7 @@ from seqgen.course import Course
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.divergence import Diverged, judge_loss, judge_updates, returned, told
 from seqgen.evaluation import evaluate, write
+from seqgen.instruments import Instruments
 from seqgen.journal import Journal
 from seqgen.progress import Reporter, Silent, reporter
 from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
@@ -88,6 +89,7 @@ class Training:
                 run / METRICS_FILE, self.progress.log_bytes, settings.report_to == "tensorboard"
             )
         )
+        self.instruments = Instruments(start, run, self.journal, report.say)
         self._take_up()
 
     def _take_up(self) -> None:
@@ -178,8 +180,9 @@ class Training:
         for entry in self.optimizer.param_groups:
             entry["lr"] = self.course.rate(self.progress)
         forcing = self.course.forcing(self.progress)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return update(self.model, group, self.optimizer, forcing, self.clipping)
+        arithmetic = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        with arithmetic, self.instruments.watch(self.progress, self.clipping) as clipping:
+            return update(self.model, group, self.optimizer, forcing, clipping)
 
     def _log_validate_save(self, ended: bool, stopping: bool) -> None:
         settings, step = self.config.train, self.progress.step
@@ -211,6 +214,7 @@ class Training:
         self.progress.seconds += seen.seconds
         if self.journal is not None:
             self.journal.write(record)
+        self.instruments.logged(record, self.guess)
         share = self.progress.step / self.course.last
         left = (1 - share) * self.course.last * seen.seconds / seen.updates
         self.report.step({**record, "share": share, "seconds_left": left})
@@ -220,10 +224,11 @@ class Training:
     def _validate(self) -> None:
         """Scores on the dev data; the best model so far is kept, and plateaus lower the rate."""
         settings, progress = self.config.train, self.progress
-        seen = Validation({settings.metric: math.nan}, [], 0)
+        seen, read = Validation({settings.metric: math.nan}, [], 0), {}
         started = time.perf_counter()
         if not distributed.rank():
             seen = self._scores()
+            read = self.instruments.examine(seen.scores, self.course.tokens(progress))
         self.interval.pass_over(time.perf_counter() - started)
         (value,) = distributed.share([seen.scores[settings.metric]], self.device)
         improved = better(settings.metric, value, progress.best)
@@ -253,6 +258,7 @@ class Training:
         }
         self.journal.write({**record, "samples": seen.samples})
         self.report.validation(record, seen.samples)
+        self.instruments.examined(record, read)
         if progress.stopped:
             self.report.say(
                 f"stopping    no better {settings.metric} for {progress.waited} validations"

@@ -18,11 +18,12 @@ LEVELS = """
     errors vocabulary signals terminal |
     settings sections modelsection trainsection config configfiles resources recipes runs devices
     progress journal table hub readers splits corpus tokenizer segments metrics schedules
-    distributed diagnostics kernels dropout losses ranking packed feeding
+    distributed diagnostics advice kernels dropout losses ranking packed feeding
     recurrent stack attention encoder decoder |
     batching sampling preparation | model search inference |
-    checkpoint decoding updates | translator |
-    evaluation pictures validation card start course divergence | training |
+    checkpoint decoding updates probes | translator |
+    evaluation pictures validation card start course divergence instruments |
+    training |
     flags texts commands cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]
