@@ -138,6 +138,22 @@ def exposure(model: Seq2Seq, batch: Batch) -> Exposure:
     return Exposure(shares[0], shares[1], tokens.tolist())
 
 
+def together(parts: Sequence[Exposure]) -> Exposure:
+    """The exposure of all batches out of that of each."""
+    longest = max(len(one.tokens) for one in parts)
+    forced, free, tokens = ([0.0] * longest for _ in range(3))
+    for one in parts:
+        for place, count in enumerate(one.tokens):
+            forced[place] += one.forced[place] * count
+            free[place] += one.free[place] * count
+            tokens[place] += count
+    right, own = (
+        [share / count for share, count in zip(each, tokens, strict=True)]
+        for each in (forced, free)
+    )
+    return Exposure(right, own, [int(count) for count in tokens])
+
+
 @contextmanager
 def _listening(model: Seq2Seq, heard: Heard) -> Iterator[None]:
     """Evaluation, in which `heard` is told of each recurrent layer, and may change what it gives.

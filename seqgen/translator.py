@@ -179,7 +179,7 @@ class Translator:
         found = []
         size = self.config.decode.batch_size
         for first in range(0, len(sources), size):
-            batch = self._pairs(sources[first : first + size], targets[first : first + size])
+            batch = self.batch(sources[first : first + size], targets[first : first + size])
             with torch.inference_mode():
                 log_probs = self.model.forced(batch).log_probs.double().cpu()
             for text, ids, row in zip(
@@ -217,7 +217,7 @@ class Translator:
 
     def alignment(self, source: str, target: str) -> Alignment:
         """Where the model looks when it writes `target` for `source`."""
-        batch = self._pairs([source], [target])
+        batch = self.batch([source], [target])
         with torch.inference_mode():
             weights = self.model.forced(batch).weights[0].cpu()
         return Alignment(
@@ -276,8 +276,8 @@ class Translator:
             for text, one in zip(texts, found, strict=True)
         ]
 
-    def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> Batch:
-        """Given pairs as one batch."""
+    def batch(self, sources: Sequence[str], targets: Sequence[str]) -> Batch:
+        """Given pairs as one batch, on the device of the model."""
         encoded = self.tokenizers.source.encode(sources)
         answers = self.tokenizers.target.encode(targets)
         longest, most = max(map(len, encoded + answers)), self.config.decode.max_input

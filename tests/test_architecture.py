@@ -23,8 +23,8 @@ LEVELS = """
     batching sampling preparation | model search inference |
     checkpoint decoding updates probes | translator |
     evaluation pictures validation card start course divergence instruments |
-    training |
-    flags texts commands cli | __main__
+    training | diagnosis charts report |
+    flags texts commands investigations cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]
 RANK = {name: rank for rank, name in enumerate(name for names in LEVEL for name in names)}
