@@ -130,6 +130,8 @@ def curves(folder: Path | None) -> list[Curve]:
     """Every measure that the run in `folder` wrote down, in the order of MEASURES."""
     points: dict[str, list[tuple[float, float, str]]] = {}
     for record in records(folder / "metrics.jsonl") if folder else ():
+        if record.get("diagnosis"):
+            continue  # the health of a network, which is another page's
         part = "validation" if record.get("validation") else "training"
         for key in MEASURES:
             if finite(record.get(key)) and not (key in OF_TRAINING and part == "validation"):

@@ -1,7 +1,9 @@
 """The results of speed.py and quality.py as a page of tables."""
 
+import json
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from goals import goals
@@ -40,7 +42,7 @@ def page(result: Record, qualities: Sequence[Record] = ()) -> str:
         "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
     ]
     good = ["", *quality(qualities)] if qualities else []
-    return "\n".join(lines + growth + good) + "\n"
+    return "\n".join(lines + growth + instruments() + good) + "\n"
 
 
 def quality(records: Sequence[Record]) -> list[str]:
@@ -209,6 +211,32 @@ def decoding(measured: Record) -> list[str]:
             f"{row['median'] / fastest[how] if fastest[how] else 1:.2f} | {row['bleu']:.1f} |"
             for name, by in measured.items()
             for how, row in by.items()
+        ),
+    ]
+
+
+def instruments() -> list[str]:
+    """What the instruments of training cost, where that was measured."""
+    path = Path(__file__).resolve().parent / "results" / "instruments.json"
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))
+    machine = found["machine"]
+    return [
+        "",
+        "## Instruments",
+        "",
+        "By `instruments.py`, from `results/instruments.json`: what they add to the time of "
+        f"training, wanted under 3 %. {machine['cpu']}, {machine['threads']} threads, torch "
+        f"{machine['torch']}.",
+        "",
+        "| | an update, ms | watching one, ms | reading at a validation, ms | of all |",
+        "|---|--:|--:|--:|--:|",
+        *(
+            f"| {name} | {1e3 * row['update']:.0f} | {1e3 * row['watching']:.1f} once in "
+            f"{row['log_every']} | {1e3 * row['reading']:.0f} once in {row['updates']:,} | "
+            f"{row['share']:.2%} |"
+            for name, row in found["rows"].items()
         ),
     ]
 

@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 import typer
 from typer.main import get_command
 
-from seqgen import __version__, commands, flags
+from seqgen import __version__, commands, flags, investigations
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.signals import exit_on_termination
 from seqgen.terminal import note
@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
     "translate": (commands.translate, ("decode",)),
     "evaluate": (commands.evaluate, ("data", "decode")),
     "score": (commands.score, ()),
+    "diagnose": (investigations.diagnose, ()),
     "demo": (commands.demo, ()),
     "export": (commands.export, ()),
     "inspect": (commands.inspect, TRAINING),

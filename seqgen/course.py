@@ -48,6 +48,12 @@ class Course:
         updates = self.batches.updates(progress.epoch, self.config.train.accumulate)
         return round(progress.epoch + progress.update / updates, 4)
 
+    def tokens(self, progress: Progress) -> float:
+        """How many target tokens an update of this epoch has in the mean."""
+        corpus = self.batches.corpus
+        targets = int(corpus.target.offsets[-1]) - len(corpus)  # no BOS is predicted
+        return targets / self.batches.updates(progress.epoch, self.config.train.accumulate)
+
     def _updates(self, epochs: float) -> float:
         return self.batches.expected(epochs, self.config.train.accumulate)
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +31,10 @@ class Journal:
         self._file.write(json.dumps(plain).encode() + b"\n")
         self._file.flush()
         if self._board is not None:
-            group = "validation" if record.get("validation") else "train"
-            for name, value in record.items():
-                if isinstance(value, float):
-                    self._board.add_scalar(f"{group}/{name}", value, record["step"])
+            kinds = (kind for kind in ("validation", "diagnosis") if record.get(kind))
+            group = next(kinds, "train")
+            for name, value in _scalars(record):
+                self._board.add_scalar(f"{group}/{name}", value, record["step"])
 
     @property
     def length(self) -> int:
@@ -46,6 +46,29 @@ class Journal:
         self._file.close()
         if self._board is not None:
             self._board.close()
+
+
+def records(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a log that are whole and have a step: a killed run leaves half a line."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict) and type(record.get("step")) is int:
+                yield record
+
+
+def _scalars(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers of a record and of what it holds by name, `part/name`."""
+    for name, value in record.items():
+        if isinstance(value, float):
+            yield above + name, value
+        elif isinstance(value, Mapping):
+            yield from _scalars(value, f"{above}{name}/")
 
 
 def _lost(value: Any) -> bool:

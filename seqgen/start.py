@@ -36,6 +36,7 @@ WRITTEN = (
     METRICS_FILE,
     "eval_results.json",
     "generated_predictions.txt",
+    "diagnosis.html",
 )
 # What makes a run the run it is: changed, it would be another one.
 FIXED = (

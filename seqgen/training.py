@@ -18,6 +18,7 @@ from seqgen.course import Course
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.divergence import Diverged, judge_loss, judge_updates, returned, told
 from seqgen.evaluation import evaluate, write
+from seqgen.instruments import Instruments
 from seqgen.journal import Journal
 from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
@@ -94,6 +95,7 @@ class Training:
                 run / METRICS_FILE, self.progress.log_bytes, settings.report_to == "tensorboard"
             )
         )
+        self.instruments = Instruments(start, run, self.journal, report.say)
         self._take_up()
 
     def _take_up(self) -> None:
@@ -193,8 +195,9 @@ class Training:
         for entry in self.optimizer.param_groups:
             entry["lr"] = self.course.rate(self.progress)
         forcing = self.course.forcing(self.progress)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            return update(self.model, group, self.optimizer, forcing, self.clipping)
+        arithmetic = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        with arithmetic, self.instruments.watch(self.progress, self.clipping) as clipping:
+            return update(self.model, group, self.optimizer, forcing, clipping)
 
     def _log_validate_save(self, ended: bool, stopping: bool) -> None:
         settings, step = self.config.train, self.progress.step
@@ -226,6 +229,7 @@ class Training:
         self.progress.seconds += seen.seconds
         if self.journal is not None:
             self.journal.write(record)
+        self.instruments.logged(record, self.guess)
         share = self.progress.step / self.course.last
         left = (1 - share) * self.course.last * seen.seconds / seen.updates
         self.report.step({**record, "share": share, "seconds_left": left})
@@ -236,6 +240,7 @@ class Training:
         """Scores on the dev data; the best weights so far are kept, and plateaus are answered."""
         started = time.perf_counter()
         found = self.averages.validate(self.progress.step, self._scores)
+        read = self.instruments.examine(found.scores, self.course.tokens(self.progress))
         self.interval.pass_over(time.perf_counter() - started)
         (value,) = distributed.share([found.value], self.device)
         verdict = judge(self.progress, value, self.config.train)
@@ -257,6 +262,7 @@ class Training:
         }
         self.journal.write({**record, "samples": found.samples})
         self.report.validation(record, found.samples)
+        self.instruments.examined(record, read)
         if self.progress.stopped:
             self.report.say(
                 f"stopping    no better {self.config.train.metric} for {self.progress.waited} "

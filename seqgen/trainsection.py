@@ -123,6 +123,14 @@ class TrainConfig(Section):
         0, "last validations whose weights are averaged, which may be the best ones; 0: none",
         minimum=0, maximum=1000,
     )  # fmt: skip
+    instruments: bool = setting(
+        True, "read the health of gradients, weights, gates and attention, and give advice"
+    )
+    norm_vanishing: float = setting(0.1, "a gradient norm below this is said to vanish", minimum=0)
+    norm_warning: float = setting(5.0, "a gradient norm above this is not healthy", minimum=0)
+    norm_exploding: float = setting(
+        10.0, "a gradient norm above this is said to explode", minimum=0
+    )
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99
     )
@@ -154,4 +162,9 @@ class TrainConfig(Section):
             raise ConfigError(
                 f"train.nesterov is for train.optimizer = 'sgd' with train.momentum above 0; got "
                 f"{self.optimizer!r} with {self.momentum}"
+            )
+        if not self.norm_vanishing < self.norm_warning <= self.norm_exploding:
+            raise ConfigError(
+                f"train.norm_vanishing, train.norm_warning and train.norm_exploding have to rise; "
+                f"got {self.norm_vanishing}, {self.norm_warning} and {self.norm_exploding}"
             )

@@ -202,7 +202,7 @@ class Translator:
         found = []
         size = self.config.decode.batch_size
         for first in range(0, len(sources), size):
-            batch = self._pairs(sources[first : first + size], targets[first : first + size])
+            batch = self.batch(sources[first : first + size], targets[first : first + size])
             log_probs = self._forced(batch).log_probs.double().cpu()
             for text, ids, row in zip(
                 targets[first : first + size],
@@ -239,7 +239,7 @@ class Translator:
 
     def alignment(self, source: str, target: str) -> Alignment:
         """Where the model looks when it writes `target` for `source`."""
-        batch = self._pairs([source], [target])
+        batch = self.batch([source], [target])
         weights = self._forced(batch).weights[0].cpu()
         return Alignment(
             self.tokenizers.source.pieces(batch.source[0].tolist()),
@@ -300,8 +300,8 @@ class Translator:
             for text, one in zip(texts, found, strict=True)
         ]
 
-    def _pairs(self, sources: Sequence[str], targets: Sequence[str]) -> Batch:
-        """Given pairs as one batch."""
+    def batch(self, sources: Sequence[str], targets: Sequence[str]) -> Batch:
+        """Given pairs as one batch, on the device of the model."""
         encoded = self.tokenizers.source.encode(sources)
         answers = self.tokenizers.target.encode(targets)
         longest, most = max(map(len, encoded + answers)), self.config.decode.max_input

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,9 @@ from seqgen.batching import Batch
 from seqgen.model import Seq2Seq
 from seqgen.sampling import Forcing
 from seqgen.trainsection import TrainConfig
+
+# Gradients to their norm before and whether they were made smaller, as `Clipping` says.
+Clip = Callable[[list[Tensor]], tuple[Tensor, Tensor]]
 
 RECENT = 1000  # gradient norms that a quantile is taken of
 
@@ -78,7 +81,7 @@ def update(
     group: list[Batch],
     optimizer: torch.optim.Optimizer,
     forcing: Forcing,
-    clipping: Clipping,
+    clipping: Clip,
 ) -> Update:
     """One optimizer step over `group`, in which every target token of all ranks weighs the same.
 

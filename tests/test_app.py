@@ -612,6 +612,7 @@ def test_curves_leave_out_what_is_broken(figures: ModuleType, tmp_path: Path) ->
         '{"loss": 1.0}',
         '{"step": 7, "loss": NaN, "bleu": "high"}',
         '{"step": 9, "loss": 1.5, "validation": true, "learning_rate": 0.1}',
+        '{"step": 9, "diagnosis": true, "loss": 3.5, "noise_scale": 0.1}',
         '{"step": 11, "lo',
     ]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines), encoding="utf-8")

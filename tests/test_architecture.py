@@ -18,13 +18,14 @@ LEVELS = """
     errors vocabulary signals terminal |
     settings sections modelsection trainsection config configfiles resources recipes runs devices
     progress journal table hub readers splits corpus forms tokenizer segments metrics
-    risk hypotheses schedules distributed diagnostics kernels dropout losses agreement ranking
-    packed feeding blended
+    risk hypotheses schedules distributed diagnostics advice kernels dropout losses agreement
+    ranking packed feeding blended
     cells normalization recurrent stack attention coverage encoder decoder |
     batching sampling preparation subwords | model search inference ensemble |
-    smallweights checkpoint decoding updates | translator |
-    evaluation pictures validation averaging card start course divergence plateaus | training |
-    flags texts commands cli | __main__
+    smallweights checkpoint decoding updates probes | translator |
+    evaluation pictures validation averaging card start course divergence plateaus instruments |
+    training | diagnosis charts report |
+    flags texts commands investigations cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]
 RANK = {name: rank for rank, name in enumerate(name for names in LEVEL for name in names)}

@@ -18,6 +18,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
         ("growth.py", ["width 1024, training:", "beam 16, decoding:"]),
         ("quality.py", ["seqgen, one model |", "seqgen, 2 together |", "2 seeds (1 of 2)",
                         "no file", "seqgen, 5 together | not run"]),
+        ("instruments.py", ["instruments, lstm 256, 3,000 tokens a batch:"]),
         ("gpu.py OUT --device cpu", ['"trouble":{}', '"correctness":{']),
     ],
 )  # fmt: skip

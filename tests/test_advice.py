@@ -1,0 +1,92 @@
+"""Advice: none within the bands, one line beyond each, and every setting it names exists."""
+
+import re
+
+import pytest
+
+from seqgen.advice import ADVICE, advice, band
+from seqgen.config import Config, options
+from seqgen.errors import ConfigError
+from seqgen.trainsection import TrainConfig
+
+HEALTHY = {
+    "epoch": 5.0, "loss": 1.0, "learned": False, "recent_norm": 1.0, "gradient_norm": 1.0,
+    "update_ratios": {"encoder": 1e-3, "decoder": None}, "spectral_radius": {"encoder state": 1.1},
+    "saturation": {"encoder input": 0.3}, "keeping": {"encoder": 0.6}, "attention_spread": 0.4,
+    "never_updated": {"encoder.embedding": 0.1}, "gradient_by_distance": [1.0, 0.5, 0.2, 0.1, 0.05],
+    "noise_scale": 5000.0, "batch_tokens": 3000.0, "metric": 2.0, "swing_last": 0.1,
+    "forced_accuracy": 90.0, "free_accuracy": 80.0,
+}  # fmt: skip
+LEAVES = [
+    ("gradient", {"gradient_norm": 11.0}, {}, "above 10: --learning-rate 0.00033 would tame it"),
+    ("gradient", {"gradient_norm": 11.0}, {"train.clip_norm": 0.0}, "above 10: --clip-norm 1"),
+    ("gradient", {"gradient_norm": 7.0}, {"train.clip_norm": 0.0}, "above 5: --clip-norm 1"),
+    ("gradient", {"gradient_norm": 0.05}, {"model.cell": "gru"}, "0.1: --cell lstm or --learning"),
+    ("gradient", {"gradient_norm": 0.05}, {}, "0.1: --bridge mean or --learning-rate 0.003 "),
+    ("updates", {"update_ratios": {"a": 0.2, "b": 0.01}}, {}, "moves a by 20% of its weights"),
+    ("updates", {"update_ratios": {"a": 1e-9}}, {}, "--learning-rate 0.003 would move them"),
+    ("recurrence", {"spectral_radius": {"encoder state": 2.0}, "recent_norm": 6.0},
+     {"model.cell": "rnn"}, "state of encoder grows 2 times a step"),
+    ("recurrence", {"spectral_radius": {"encoder state": 0.4}}, {"model.cell": "rnn"},
+     "state of encoder shrinks to 0.4 a step"),
+    ("gates", {"saturation": {"encoder input": 0.9}}, {}, "90% of the encoder input gates"),
+    ("gates", {"keeping": {"encoder": 0.05}}, {}, "encoder forgets: it keeps 5.0% of its state a"),
+    ("gates", {"keeping": {"encoder": 0.999}}, {"model.cell": "gru"}, "never forgets: .*--cell ls"),
+    ("attention", {"attention_spread": 0.99}, {}, "all states alike .*--lexical"),
+    ("attention", {"attention_spread": 0.99}, {"model.attention": "dot"}, "--attention general"),
+    ("embeddings", {"never_updated": {"encoder.embedding": 0.7}}, {}, "70% of encoder.embedding"),
+    ("distance", {"gradient_by_distance": [1.0, 0.1, 1e-5, 1e-6, 1e-7]}, {"model.cell": "rnn"},
+     "2 steps before the end .*1e-05 of its largest: --cell lstm"),
+    ("noise", {"noise_scale": 100_000.0}, {}, "100,000 tokens, a batch has 3,000: --accumulate 4"),
+    ("swing", {"swing_last": 0.4}, {}, "loss got worse by 0.4 .*a larger --batch-tokens"),
+    ("swing", {"swing_last": 7.0, "metric": 80.0},
+     {"train.metric": "exact", "train.clip_norm": 5.0}, "exact got worse by 7 .*--clip-norm 1"),
+    ("exposure", {"free_accuracy": 50.0}, {}, "90 % of tokens .* 50 % .*--forcing-floor 0.5"),
+]  # fmt: skip
+
+
+def test_within_the_bands_there_is_no_advice():
+    for cell in ("lstm", "gru", "rnn"):
+        assert advice(HEALTHY, Config().with_values({"model.cell": cell}, "test")) == {}
+
+
+def test_what_was_not_read_gives_no_advice():
+    assert advice({}, Config()) == advice(dict.fromkeys(HEALTHY), Config()) == {}
+
+
+@pytest.mark.parametrize(("kind", "readings", "values", "line"), LEAVES)
+def test_a_reading_out_of_its_band_gives_one_line_that_names_a_setting(
+    kind, readings, values, line
+):
+    found = advice(HEALTHY | readings, Config().with_values(values, "test"))
+    assert list(found) == [kind]
+    assert re.search(line, found[kind]), found[kind]
+    flags = {f"--{item.name.replace('_', '-')}" for _, item, _ in options()}
+    named = re.findall(r"--[a-z-]+", found[kind])
+    assert named
+    assert set(named) <= flags
+
+
+def test_every_kind_of_advice_is_given_by_a_case():
+    assert {kind for kind, *_ in LEAVES} == set(ADVICE)
+
+
+def test_what_is_early_or_has_learned_is_left_alone():
+    early = {"attention_spread": 0.99, "free_accuracy": 0.0, "swing_last": 9.0, "epoch": 1.0}
+    assert advice(HEALTHY | early, Config()) == {}
+    assert advice(HEALTHY | {"gradient_norm": 0.01, "learned": True}, Config()) == {}
+
+
+def test_the_bands_are_settings():
+    config = Config().with_values({"train.norm_vanishing": 1, "train.norm_warning": 2,
+                                   "train.norm_exploding": 3}, "test")  # fmt: skip
+    norms = (0.9, 1.5, 2.5, 3.5, float("nan"))
+    assert [band(norm, config) for norm in norms] == [
+        "vanishing", "healthy", "warning", "exploding", "exploding"]  # fmt: skip
+    defaults = [band(norm, Config()) for norm in (0.09, 0.11, 4.9, 5.1, 9.9, 10.1)]
+    assert defaults == ["vanishing", "healthy", "healthy", "warning", "warning", "exploding"]
+
+
+def test_bands_that_do_not_rise_are_refused():
+    with pytest.raises(ConfigError, match=r"and train\.norm_exploding have to rise; got 0\.1, 20"):
+        TrainConfig(norm_warning=20)
