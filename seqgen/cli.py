@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 import typer
 from typer.main import get_command
 
-from seqgen import __version__, commands, flags
+from seqgen import __version__, commands, flags, studycommands
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.signals import exit_on_termination
 from seqgen.terminal import note
@@ -45,6 +45,9 @@ COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
     "score": (commands.score, ()),
     "demo": (commands.demo, ()),
     "inspect": (commands.inspect, TRAINING),
+    "compare": (studycommands.compare, ()),
+    "ablate": (studycommands.ablate, TRAINING),
+    "find-lr": (studycommands.find_lr, TRAINING),
     "config": (commands.show_config, TRAINING),
     "recipes": (commands.show_recipes, ()),
 }

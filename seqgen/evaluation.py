@@ -71,7 +71,7 @@ def evaluate(
     before every step of the search, and may raise.
     """
     settings = settings or translator.config.decode
-    answers, labels = _references(split, group)
+    answers, labels = references_of(split, group)
     sources, references = list(answers), list(answers.values())
     started = time.perf_counter()
     found = []
@@ -125,16 +125,7 @@ def references_in(folder: Path) -> dict[int, Path]:
     return {int(match[1]): path for match, path in found if match}
 
 
-def _write_lines(path: Path, lines: Sequence[str]) -> None:
-    checkpoint.write(path, "".join(line + "\n" for line in lines).encode())
-
-
-def _one_line(text: str) -> str:
-    """What is scored is what is written, a line a text: breaks would set all later lines off."""
-    return " ".join(text.splitlines())
-
-
-def _references(split: Split, group: str) -> tuple[dict[str, list[str]], list[str]]:
+def references_of(split: Split, group: str = "") -> tuple[dict[str, list[str]], list[str]]:
     """The references of each source, as many of each, and the group of each source, in order."""
     answers: dict[str, list[str]] = {}
     labels: dict[str, str] = {}
@@ -147,6 +138,15 @@ def _references(split: Split, group: str) -> tuple[dict[str, list[str]], list[st
     for alternatives in answers.values():
         alternatives += alternatives[:1] * (most - len(alternatives))
     return answers, list(labels.values())
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    checkpoint.write(path, "".join(line + "\n" for line in lines).encode())
+
+
+def _one_line(text: str) -> str:
+    """What is scored is what is written, a line a text: breaks would set all later lines off."""
+    return " ".join(text.splitlines())
 
 
 def _length_class(tokens: int) -> int:
