@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ LOOK_EVERY = 0.1  # seconds between two looks at the processes
 # What a run may be asked for anew: how far it goes, and where and how it is worked at.
 FREE = ("train.epochs", "train.max_steps", "train.device", "train.threads", "train.save_every",
         "train.keep", "train.report_to", "data.num_proc", "decode.batch_size")  # fmt: skip
-STOPPED = (0, 130, 143)  # exit codes of a run that was asked to stop; 0 of a finished one as well
+# Exit codes of a run that was asked to stop, the second before it could listen.
+STOPPED = (128 + signal.SIGTERM, -signal.SIGTERM)
 
 Stop = Callable[[], bool]
 

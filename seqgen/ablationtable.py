@@ -1,9 +1,8 @@
 """What a grid of runs came to: figures of each, means and spreads, one table, one page."""
 
 import json
-import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,13 +167,12 @@ def _cell(found: Sequence[float] | None, name: str, digits: int) -> str:
 
 def _curve(one: Record, folder: Path, name: str) -> Curve:
     """The mean over the runs at each step that all of them have."""
-    curves: list[Mapping[float, float]] = []
-    for run in one["runs"]:
-        steps, values = read_log(folder / run["folder"]).curve(name)
-        if steps:
-            curves.append(dict(zip(steps, values, strict=True)))
-    common = [step for step in (curves[0] if curves else ()) if all(step in one for one in curves)]
-    means = [math.fsum(one[step] for one in curves) / len(curves) for step in common]
+    found = [read_log(folder / run["folder"]).curve(name) for run in one["runs"]]
+    curves = [dict(zip(*curve, strict=True)) for curve in found if curve[0]]
+    if not curves:
+        return Curve(one["label"], [], [])
+    common = [step for step in curves[0] if all(step in curve for curve in curves)]
+    means = [statistics.fmean(curve[step] for curve in curves) for step in common]
     return Curve(one["label"], common, means)
 
 

@@ -98,7 +98,8 @@ def test_a_run_that_fails_is_a_row_and_stops_no_other(jobs, data, tmp_path):
     ran = list(run_grid([plans[0], blocked, plans[1]], tmp_path, jobs, never))
     by_name = {one.planned.name: one for one in ran}
     assert "after 3 returns with half the rate" in by_name[plans[0].name].reason
-    assert "is a file" in by_name["blocked"].reason
+    blocked_folder = tmp_path / "blocked"
+    assert by_name["blocked"].reason.startswith(f"{blocked_folder}: is a file; ")
     assert by_name[plans[1].name].finished
     result = summary([by_name[plans[0].name], by_name[plans[1].name]], tmp_path, words)
     first, second = result["combinations"]
@@ -183,7 +184,9 @@ def command(data, folder, *words):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_all_runs_at_work(number, data, tmp_path):
     words = ["--vary", "cell=gru,rnn", "--jobs", "2", "--epochs", "100000"]
-    process = subprocess.Popen(command(data, tmp_path / "out", *words), stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command(data, tmp_path / "out", *words), stderr=subprocess.PIPE, start_new_session=True
+    )
     try:
         until = time.monotonic() + 60
         logs = [tmp_path / "out" / name / "metrics.jsonl"
@@ -191,7 +194,8 @@ def test_a_signal_saves_all_runs_at_work(number, data, tmp_path):
         while not all(log.exists() and log.stat().st_size for log in logs):
             assert time.monotonic() < until
             time.sleep(0.1)
-        process.send_signal(number)
+        # As a terminal does for Ctrl-C, and a scheduler for SIGTERM: to all of the session.
+        os.killpg(process.pid, number)
         said = process.communicate(timeout=60)[1].decode()
     finally:
         process.kill()
@@ -199,3 +203,5 @@ def test_a_signal_saves_all_runs_at_work(number, data, tmp_path):
     assert "stopped after 0 of 2 runs" in said
     for log in logs:
         assert list((log.parent / "training").glob("step-*/progress.json"))
+        told = (tmp_path / "out" / "logs" / f"{log.parent.name}.log").read_text("utf-8")
+        assert "is saved: the same command goes on" in told.splitlines()[-1]
