@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 import typer
 from typer.main import get_command
 
-from seqgen import __version__, commands, flags, investigations
+from seqgen import __version__, commands, flags, investigations, studycommands
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.signals import exit_on_termination
 from seqgen.terminal import note
@@ -47,6 +47,9 @@ COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
     "demo": (commands.demo, ()),
     "export": (commands.export, ()),
     "inspect": (commands.inspect, TRAINING),
+    "compare": (studycommands.compare, ()),
+    "ablate": (studycommands.ablate, TRAINING),
+    "find-lr": (studycommands.find_lr, TRAINING),
     "config": (commands.show_config, TRAINING),
     "recipes": (commands.show_recipes, ()),
 }

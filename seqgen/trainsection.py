@@ -108,7 +108,7 @@ class TrainConfig(Section):
         50, "updates between lines of the log", minimum=1, flags=("--logging-steps",)
     )
     clip_norm: float = setting(
-        1.0, "largest gradient norm; 0: no clipping", minimum=0, flags=("--max-grad-norm",)
+        1.0, "largest gradient norm; 0: no clipping", minimum=0, flags=("--max-grad-norm", "--clip")
     )
     clip_value: float = setting(0.0, "largest gradient entry; 0: no clipping", minimum=0)
     clip_quantile: float = setting(

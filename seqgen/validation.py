@@ -9,7 +9,7 @@ import torch
 
 from seqgen.batching import Batches, Budget
 from seqgen.evaluation import one_line, references_of
-from seqgen.metrics import METRICS
+from seqgen.metrics import METRICS, higher_is_better
 from seqgen.preparation import Prepared
 from seqgen.translator import Translator
 
@@ -53,8 +53,7 @@ def better(name: str, value: float, best: float | None) -> bool:
         return False
     if best is None:
         return True
-    higher = name == "accuracy" or (name in METRICS and METRICS[name].higher)
-    return value > best if higher else value < best
+    return value > best if higher_is_better(name) else value < best
 
 
 def _teacher_forced(

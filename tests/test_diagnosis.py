@@ -245,8 +245,8 @@ def test_wrong_usage_is_said_before_the_work(words, message, run, tmp_path, monk
 
 
 def test_nothing_is_written_beside_a_model_that_ships(run, tmp_path, monkeypatch, capsys):
-    folder = shutil.copytree(run, tmp_path / "shipped" / "run")
-    monkeypatch.setattr(resources, "PACKAGE", tmp_path)
+    folder = shutil.copytree(run, tmp_path / "checkpoints" / "en-fr")
+    monkeypatch.setattr(resources, "PACKAGE", tmp_path / "seqgen")
     assert command(folder) == 0
     assert "no page is written; --html FILE says where to" in capsys.readouterr().err
     assert not (folder / "diagnosis.html").exists()

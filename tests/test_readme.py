@@ -35,7 +35,9 @@ def small(tmp_path_factory):
 
 def test_the_readme_has_the_commands_of_a_newcomers_walk():
     assert len(COMMANDS) >= 9
-    for name in ("train", "translate", "evaluate", "score", "inspect", "config", "recipes"):
+    walk = ("train", "translate", "evaluate", "score", "inspect", "config", "recipes",
+            "find-lr", "ablate", "compare")  # fmt: skip
+    for name in walk:
         assert any(command.split()[0] == name for command in COMMANDS), name
 
 
@@ -67,7 +69,7 @@ def test_every_option_the_readme_names_exists():
     flags |= {flag for _, item, _ in options() for flag in item.metadata["flags"]}
     commands = {"--input-file", "--json", "--attention", "--config", "--model", "--output-dir",
                 "--recipe", "--overwrite", "--weights", "--debug", "--split",
-                "--nproc-per-node"}  # fmt: skip
+                "--nproc-per-node", "--vary", "--html"}  # fmt: skip
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README))
     assert len(named) > 15
     assert named <= flags | commands, named - flags - commands

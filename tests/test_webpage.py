@@ -1,0 +1,64 @@
+"""Sections as text and as a page: nothing is lost, nothing is run, nothing is fetched."""
+
+import base64
+import re
+
+import pytest
+
+from seqgen.errors import UsageError
+from seqgen.webpage import Chart, Curve, Section, Table, check_page, page, text
+
+NASTY = "<script>alert(1)</script>&\"'"
+TABLE = Table(["", "score", "p"], [["a", "7.25", "0.5"], ["longer", "12.00", ""]])
+CHART = Chart("loss", [Curve("_one", [1, 2, 3], [3.0, float("nan"), 1.0]),
+                       Curve("a$b$", [1, 2], [2.0, 1.0])])  # fmt: skip
+
+
+def drawings(html):
+    return [base64.b64decode(found).decode() for found in
+            re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', html)]  # fmt: skip
+
+
+def test_a_table_is_in_columns():
+    assert TABLE.lines() == ["        score    p", "a        7.25  0.5", "longer  12.00"]
+
+
+def test_text_has_everything_but_charts():
+    sections = [Section("One", ["said", TABLE]), Section("Two", [CHART]), Section("Three", ["x"])]
+    assert text(sections) == ["One", "said", *TABLE.lines(), "", "Three", "x"]
+
+
+def test_a_page_has_every_part_in_order_and_each_chart_as_a_drawing():
+    html = page("Title", [Section("One", ["said", TABLE]), Section("Two", [CHART])])
+    parts = ["<h1>Title</h1>", "<h2>One</h2>", "<p>said</p>", "<td>7.25</td>", "<h2>Two</h2>",
+             '<img alt="loss"']  # fmt: skip
+    places = [html.find(part) for part in parts]
+    assert -1 not in places
+    assert places == sorted(places)
+    (drawn,) = drawings(html)
+    # matplotlib leaves what begins with _ out of legends, and sets what is between $ as a formula.
+    assert "<!-- _one -->" in drawn
+    assert "<!-- a$b$ -->" in drawn
+
+
+def test_nothing_in_a_page_can_run_or_be_fetched():
+    table = Table([NASTY], [[NASTY]])
+    chart = Chart(NASTY, [Curve(NASTY, [1, 2], [1, 2])])
+    html = page(NASTY, [Section(NASTY, [NASTY, table, chart])])
+    assert html.count("&lt;script&gt;") == 7  # title, h1, h2, paragraph, heading, cell, image
+    assert "<script" not in html
+    assert not re.search(r"(src|href)=\"(?!data:image/svg)", html)
+    assert "default-src 'none'" in html
+    assert all("<script" not in drawn for drawn in drawings(html))
+
+
+def test_the_same_chart_is_the_same_drawing():
+    assert CHART.svg() == CHART.svg() != CHART._replace(logarithmic="y").svg()
+
+
+def test_where_a_page_goes_is_checked_before_the_work(tmp_path):
+    assert check_page("") is None
+    assert check_page(str(tmp_path / "x.html")) == tmp_path / "x.html"
+    for name in (tmp_path, tmp_path / "no" / "x.html"):
+        with pytest.raises(UsageError, match="is no file that can be written; name one in"):
+            check_page(str(name))
