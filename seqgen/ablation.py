@@ -59,11 +59,12 @@ def run_grid(plans: Sequence[Planned], folder: Path, jobs: int, stop: Stop) -> I
 def logged(plans: Sequence[Planned], explicit: bool) -> list[Planned]:
     """The runs with a line of the log for each update, unless a number was set.
 
-    The median and the 99th percentile of gradient norms are then of updates, not of means.
+    The median and the 99th percentile of gradient norms are then of updates, not of means. What
+    instruments read at each line would cost as much as the update, so they rest.
     """
     if explicit or plans[0].config.train.log_every != TrainConfig().log_every:
         return list(plans)
-    return [_with(planned, log_every=1) for planned in plans]
+    return [_with(planned, log_every=1, instruments=False) for planned in plans]
 
 
 def shared(plans: Sequence[Planned], jobs: int) -> list[Planned]:

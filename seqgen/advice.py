@@ -34,8 +34,19 @@ def band(norm: float, config: Config) -> str:
 
 def advice(readings: Readings, config: Config) -> dict[str, str]:
     """A line for each reading that has left its band, by the reading's name."""
-    found = {name: say(readings, config) for name, say in ADVICE.items()}
+    known = {name: known for name, value in readings.items()
+             if (known := _known(value)) is not None}  # fmt: skip
+    found = {name: say(known, config) for name, say in ADVICE.items()}
     return {name: line for name, line in found.items() if line}
+
+
+def _known(value: Any) -> Any:
+    """A reading without what was not finite, which a log has as None; of a curve that is all."""
+    if isinstance(value, Mapping):
+        return {name: one for name, one in value.items() if one is not None}
+    if isinstance(value, list) and None in value:
+        return None
+    return value
 
 
 def of_gradient(readings: Readings, config: Config) -> str:

@@ -63,7 +63,8 @@ def read_log(run: Path) -> Log:
             raise CheckpointError(
                 f"{run / METRICS_FILE}:{number}: is no line of a log; copy the file again"
             ) from None
-        (log.validations if row.get("validation") else log.steps).append(row)
+        if not row.get("diagnosis"):  # what instruments read is for `seqgen diagnose`
+            (log.validations if row.get("validation") else log.steps).append(row)
     return log
 
 

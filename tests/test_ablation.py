@@ -91,7 +91,7 @@ def test_runs_side_by_side_are_those_one_after_another(whole, tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_fails_is_a_row_and_stops_no_other(jobs, data, tmp_path):
-    words = parse_vary(["learning_rate=1e30,0.004"])
+    words = parse_vary(["learning_rate=1e38,0.004"])
     plans = planned(data, words, train__epochs=40, train__max_steps=60)
     blocked = plans[1]._replace(name="blocked")
     (tmp_path / "blocked").write_text("no folder", "utf-8")
@@ -106,7 +106,7 @@ def test_a_run_that_fails_is_a_row_and_stops_no_other(jobs, data, tmp_path):
     assert (first["finished"], first["runs"][0]["state"]) == (0, "diverged")
     assert (second["finished"], second["runs"][0]["state"]) == (1, "finished")
     lines = text(sections(result, tmp_path))
-    assert any(line.startswith("learning_rate=1e+30  0 of 1, 1 diverged") for line in lines)
+    assert any(line.startswith("learning_rate=1e+38  0 of 1, 1 diverged") for line in lines)
     assert any(line.startswith(f"{plans[0].name}: diverged: ") for line in lines)
     assert "3 returns" in state_line(by_name[plans[0].name], tmp_path)
 

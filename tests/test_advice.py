@@ -54,6 +54,16 @@ def test_what_was_not_read_gives_no_advice():
     assert advice({}, Config()) == advice(dict.fromkeys(HEALTHY), Config()) == {}
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_what_was_not_finite_gives_no_advice(cell):
+    # In the log it is None, within a reading as well.
+    lost = {name: dict.fromkeys(value) if isinstance(value, dict)
+            else [None, *value] if isinstance(value, list) else None
+            for name, value in HEALTHY.items() if name != "epoch"}  # fmt: skip
+    config = Config().with_values({"model.cell": cell}, "test")
+    assert advice({"epoch": 5.0, **lost}, config) == {}
+
+
 @pytest.mark.parametrize(("kind", "readings", "values", "line"), LEAVES)
 def test_a_reading_out_of_its_band_gives_one_line_that_names_a_setting(
     kind, readings, values, line
