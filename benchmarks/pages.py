@@ -1,11 +1,14 @@
-"""The results of speed.py as a page of tables."""
+"""The results of speed.py and of truncation.py as a page of tables."""
 
+import json
 import statistics
+from pathlib import Path
 from typing import Any
 
 from goals import goals
 
 Record = dict[str, Any]
+RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def page(result: Record) -> str:
@@ -29,7 +32,42 @@ def page(result: Record) -> str:
         "",
         "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
     ]
-    return "\n".join(lines + growth) + "\n"
+    return "\n".join(lines + growth + windows(RESULTS / "truncation.json")) + "\n"
+
+
+def windows(path: Path) -> list[str]:
+    """What truncation.py measured, if it has."""
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))
+    machine, network = found["machine"], found["network"]
+    by = {(row["long"], row["steps"], row["window"]): row for row in found["rows"]}
+    sizes = sorted({window for _, _, window in by if window})
+    works = list(dict.fromkeys((long, steps) for long, steps, _ in by))
+    heads = [*(f"windows of {size}" for size in sizes), "no windows"]
+    return [
+        "",
+        "## Truncated back-propagation",
+        "",
+        "By `truncation.py`, from `results/truncation.json`: MiB that an update takes on top of "
+        f"weights and optimizer, and its seconds. {network['layers']} layers of {network['cell']}, "
+        f"width {network['hidden']}, {found['sentences']} sentences, {found['vocabulary']:,} "
+        f"pieces; what is not long has {found['short']} steps; windows are those of source and "
+        f"target alike. {machine['cpu']}, {machine['threads']} thread, torch {machine['torch']}.",
+        "",
+        f"| long | steps | {' | '.join(heads)} |",
+        f"|---|--:|{'--:|' * len(heads)}",
+        *(
+            f"| {long} | {steps:,} | "
+            + " | ".join(
+                f"{by[long, steps, window]['peak_mib']:,} MiB, "
+                f"{by[long, steps, window]['seconds']:.2f} s"
+                for window in (*sizes, 0)
+            )
+            + " |"
+            for long, steps in works
+        ),
+    ]
 
 
 def head(machine: Record, limits: Record) -> list[str]:

@@ -37,6 +37,7 @@ class Seq2Seq(nn.Module):
         self.encoder, self.bridge, self.decoder = encoder, bridge, decoder
         self.label_smoothing = 0.0
         self.word_dropout = 0.0
+        self.window = 0  # target steps that a gradient stays within in training; 0: all
 
     @property
     def device(self) -> torch.device:
@@ -45,15 +46,26 @@ class Seq2Seq(nn.Module):
 
     def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
         """Negative log-likelihood of the batch's targets, summed over tokens, in nats."""
+        memory, state, inputs = self.begin(batch, forcing)
+        return self.loss(inputs, batch.target[:, 1:], batch.tokens, memory, state)[0]
+
+    def begin(self, batch: Batch, forcing: Forcing) -> tuple[Memory, State, Tensor]:
+        """What the decoder attends to, starts from and reads, [B, T], in training."""
         memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
         memory = memory._replace(ids=batch.source)  # what is copied is what stands there
-        inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
+        inputs = batch.target[:, :-1]
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
                 inputs = self._mixed(inputs, memory, state, forcing)
-        readouts, _, weights = self.decoder(self._dropped(inputs), memory, state)
+        return memory, state, self._dropped(inputs)
+
+    def loss(
+        self, inputs: Tensor, gold: Tensor, tokens: int, memory: Memory, state: State
+    ) -> tuple[Tensor, State]:
+        """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them."""
+        readouts, state, weights = self.decoder(inputs, memory, state)
         # The size is known, so that finding the real tokens waits for no device.
-        real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
+        real = torch.nonzero_static(gold.reshape(-1), size=tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
         smoothing = self.label_smoothing if self.training else 0.0
         nats, spread = self._nats(readouts, gold.reshape(-1)[real], bool(smoothing))
@@ -62,7 +74,8 @@ class Seq2Seq(nn.Module):
             nats = -self._either(readouts, -nats[:, None], copied.reshape(-1)[real][:, None])
         total: Tensor = nats.sum()
         # What is spread over the vocabulary is written, never copied.
-        return (1 - smoothing) * total + smoothing * spread.sum() if smoothing else total
+        total = (1 - smoothing) * total + smoothing * spread.sum() if smoothing else total
+        return total, state
 
     def _dropped(self, ids: Tensor) -> Tensor:
         """Ids [B, T], in training some of them unknown: Bowman et al. (2016), section 3.1."""
@@ -110,18 +123,14 @@ class Seq2Seq(nn.Module):
         """The decoder's inputs [B, T] under scheduled sampling."""
         mixture = Mixture(gold, forcing)
 
-        def scores(inputs: Tensor, places: Tensor) -> Tensor:
-            readouts, _, weights = self.decoder(inputs, memory, state)
+        def walk(inputs: Tensor, state: State, places: Tensor) -> tuple[Tensor, State]:
+            readouts, state, weights = self.decoder(inputs, memory, state)
             readouts, weights = (each.flatten(0, 1)[places] for each in (readouts, weights))
-            return self._scores(readouts, weights, memory.ids[places // inputs.shape[1]])
-
-        def walk(ids: Tensor, state: State, rows: Tensor) -> tuple[Tensor, State]:
-            readouts, state, weights = self.decoder(ids[:, None], memory, state)
-            return self._scores(readouts[rows, 0], weights[rows, 0], memory.ids[rows]), state
+            return self._scores(readouts, weights, memory.ids[places // inputs.shape[1]]), state
 
         if forcing.passes == SEQUENTIAL or self.decoder.feeding:  # a pass is a loop as well
             return mixture.step_by_step(walk, state)
-        return mixture.in_passes(scores)
+        return mixture.in_passes(walk, state, self.window)
 
     def _scores(self, readouts: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
         """What ranks the next ids, [N, V]: their log-probabilities, up to a constant a row.

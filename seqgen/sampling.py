@@ -29,10 +29,17 @@ class Forcing(NamedTuple):
 
 GOLD = Forcing()
 
-# Inputs [B, T] and places in them [N], row after row -> scores [N, V] of the ids that follow.
-Passes = Callable[[Tensor, Tensor], Tensor]
-# Ids [B], a state and rows [N] -> scores [N, V] of the ids that follow these, the next state.
+# Inputs [B, T], the state before them and places in them [N], row after row -> scores [N, V] of the
+# ids that follow, the state after them.
 Walk = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
+
+
+class Asked(NamedTuple):
+    """What is predicted out of a window of inputs, row after row."""
+
+    after: Tensor  # [N] places in the window that are followed by what is predicted
+    places: Tensor  # [N] of what is predicted, in all inputs
+    which: Tensor | None  # [N] of all predictions these are; None: all
 
 
 class Mixture:
@@ -51,15 +58,32 @@ class Mixture:
         self.own = own  # [B, T]
         self._noise: Tensor | None = None
 
-    def in_passes(self, scores: Passes) -> Tensor:
-        """The inputs [B, T] after the parallel passes."""
-        places, inputs = self._moved(self.own.flatten().nonzero().squeeze(1)), self.gold
-        if len(places):
-            for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1)):
-                # What stands at a place follows the one before, which is in the same row.
-                found = self._picked(scores(inputs, places - 1), None)
-                inputs = self.gold.flatten().index_copy(0, places, found).view(self.gold.shape)
+    def in_passes(self, walk: Walk, state: State, window: int = 0) -> Tensor:
+        """The inputs [B, T] after the parallel passes, `window` steps at a time; 0: all at once."""
+        inputs, window = self.gold, window or self.gold.shape[1]
+        asked = self._asked(window)
+        for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1)):
+            windows, reached = torch.split(inputs, window, dim=1), state
+            for read, (after, places, which) in zip(windows, asked, strict=False):
+                scores, reached = walk(read, reached, after)
+                found = self._picked(scores, which)
+                inputs = inputs.flatten().index_copy(0, places, found).view(self.gold.shape)
         return inputs
+
+    def _asked(self, window: int) -> list[Asked]:
+        """What is asked of each window, up to the last of which anything is."""
+        steps, found = self.gold.shape[1], []
+        numbers = (self.own.flatten().cumsum(0) - 1).view(self.own.shape)
+        last = int(self.own.any(0).nonzero().max()) if self.own.any() else 0
+        for start in range(0, last, window):
+            # What stands at a place follows the one before, which is in the same row.
+            behind = slice(start + 1, start + 1 + window)
+            rows, columns = self.own[:, behind].nonzero(as_tuple=True)
+            after = rows * min(window, steps - start) + columns
+            which = None if window >= steps else self._moved(numbers[:, behind][rows, columns])
+            places = rows * steps + start + 1 + columns
+            found.append(Asked(self._moved(after), self._moved(places), which))
+        return found
 
     def step_by_step(self, walk: Walk, state: State) -> Tensor:
         """The inputs [B, T] of the sequential loop."""
@@ -72,7 +96,7 @@ class Mixture:
         rows = torch.split(self._moved(by_column.nonzero()[:, 1]), counts)
         which = torch.split(self._moved(numbers), counts)
         for step in range(1, asking + 1):
-            scores, state = walk(columns[step - 1], state, rows[step])
+            scores, state = walk(columns[step - 1][:, None], state, rows[step])
             found = self._picked(scores, which[step])
             columns[step] = columns[step].index_copy(0, rows[step], found)
         return torch.stack(columns, dim=1)

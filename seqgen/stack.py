@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from seqgen.dropout import Dropout
 from seqgen.recurrent import Inputs, Recurrent, moved, run_together, standing, whole
+from seqgen.windows import in_windows
 
 STEP = 8  # sentences that take as long as a step of a layer does by itself
 
@@ -37,6 +38,7 @@ class Stack(nn.Module):
         # of nearly one length where there are not. True and False force torch's packing or
         # padding. All give the same outputs, a test says.
         self.pack: bool | None = None
+        self.window = 0  # steps that a gradient stays within in training; 0: all
 
     def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
@@ -66,11 +68,14 @@ class Stack(nn.Module):
     ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
         """What runs layers over this batch."""
         given = standing(inputs)
+        if self.window and self.training and torch.is_grad_enabled():
+            padding = Mirrored if given.is_cuda else Divided  # packed steps are no windows
+            return padding(lengths, given, window=self.window)
         if self.pack is None and self._layers(0)[0].has_kernel(inputs):
             return Packed(lengths, given.shape[1])
         if self.pack is None and not given.is_cuda:
             return Divided(lengths, given)
-        return Mirrored(lengths, given, self.pack is not False)
+        return Mirrored(lengths, given, pack=self.pack is not False)
 
 
 class Packed:
@@ -102,11 +107,11 @@ class Packed:
 class Divided:
     """Layers over padded sources in groups of nearly one length: little is spent on padding."""
 
-    def __init__(self, lengths: Tensor, given: Tensor):
+    def __init__(self, lengths: Tensor, given: Tensor, window: int = 0):
         order = lengths.argsort(descending=True, stable=True)
         self.steps = given.shape[1]
         self.groups = [
-            (rows, Mirrored(lengths[rows], given[rows, : int(lengths[rows[0]])], pack=False))
+            (rows, Mirrored(lengths[rows], given[rows, : int(lengths[rows[0]])], window=window))
             for rows in torch.split(order, divided(lengths[order].tolist()))
         ]
         self.back = order.argsort()
@@ -138,8 +143,8 @@ def divided(lengths: Sequence[int]) -> list[int]:
 class Mirrored:
     """Layers over padded sources, the second of which gets each sentence in reverse."""
 
-    def __init__(self, lengths: Tensor, given: Tensor, pack: bool):
-        self.lengths, self.pack = lengths, pack
+    def __init__(self, lengths: Tensor, given: Tensor, pack: bool = False, window: int = 0):
+        self.lengths, self.pack, self.window = lengths, pack, window
         steps = torch.arange(given.shape[1], device=given.device)
         ends = lengths.to(given.device, non_blocking=True)[:, None]
         self.real = steps < ends  # [B, S]
@@ -154,6 +159,8 @@ class Mirrored:
         return torch.cat(outputs, dim=-1) * self.real[..., None]
 
     def _run(self, layer: Recurrent, fed: Tensor) -> Tensor:
+        if self.window:
+            return in_windows(layer, fed, self.window)
         return layer.packed(fed, self.lengths) if self.pack else layer(fed)[0]
 
     def _reversed(self, values: Tensor) -> Tensor:

@@ -136,6 +136,8 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
     torch.manual_seed(mixed(config.train.seed, 0))
     model = build(config.model, data.tokenizers.source.size, data.tokenizers.target.size)
     model.label_smoothing = config.train.label_smoothing
+    model.window = config.train.truncate
+    model.encoder.stack.window = config.train.truncate_source
     return model
 
 
@@ -219,8 +221,18 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         lines.append("slower      input feeding takes target steps one by one")
     if samples(config.sampling) and (shape.input_feeding or not config.sampling.passes):
         lines.append("slower      scheduled sampling predicts step by step")
+    lines += _window_lines(config.train)
     arithmetic = precision(config.train, shape.cell)
     return [*lines, f"seed        {config.train.seed}; precision {arithmetic}"]
+
+
+def _window_lines(settings: TrainConfig) -> list[str]:
+    windows = {"target": settings.truncate, "source": settings.truncate_source}
+    told = " and ".join(f"{steps} {side} steps" for side, steps in windows.items() if steps)
+    lines = [f"truncated   gradients stay in windows of {told}"] if told else []
+    if settings.truncate_source:
+        lines.append("slower      the encoder runs again, window by window, on the way back")
+    return lines
 
 
 def samples(settings: SamplingConfig) -> bool:

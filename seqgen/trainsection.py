@@ -100,6 +100,12 @@ class TrainConfig(Section):
         0.0, "largest gradient norm, as a quantile of recent ones; 0: no clipping by it",
         minimum=0, maximum=1,
     )  # fmt: skip
+    truncate: int = setting(
+        0, "target steps of the windows that gradients stay in; 0: no windows", minimum=0
+    )
+    truncate_source: int = setting(
+        0, "source steps of the same, whose inside is computed twice; 0: no windows", minimum=0
+    )
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99
     )

@@ -13,6 +13,7 @@ from seqgen.batching import Batch
 from seqgen.model import Seq2Seq
 from seqgen.sampling import Forcing
 from seqgen.trainsection import TrainConfig
+from seqgen.truncation import learn
 
 RECENT = 1000  # gradient norms that a quantile is taken of
 
@@ -91,9 +92,7 @@ def update(
     tokens = distributed.total(float(here), device)
     nats = torch.zeros((), device=device)
     for batch in group:
-        loss = model(batch.to(device), forcing)
-        (loss / tokens).backward()
-        nats = nats + loss.detach()
+        nats = nats + learn(model, batch, forcing, tokens)
     distributed.sum_gradients(parameters)
     gradients = [weight.grad for weight in parameters if weight.grad is not None]
     norm, clipped = clipping(gradients)

@@ -19,9 +19,9 @@ LEVELS = """
     settings sections modelsection trainsection config configfiles resources recipes runs devices
     progress journal table hub readers splits corpus tokenizer segments metrics schedules
     distributed diagnostics kernels dropout losses ranking packed feeding
-    recurrent stack attention encoder decoder |
+    recurrent windows stack attention encoder decoder |
     batching sampling preparation | model search inference |
-    checkpoint decoding updates | translator |
+    checkpoint decoding truncation updates | translator |
     evaluation pictures validation card start course divergence | training |
     flags texts commands cli | __main__
 """

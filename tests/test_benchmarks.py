@@ -16,6 +16,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
                       "words, seqgen, width 256:", "dev loss, seqgen:",
                       "decoding 1/5, seqgen --int8:"]),
         ("growth.py", ["width 1024, training:", "beam 16, decoding:"]),
+        ("truncation.py", ["both of 60, window 20:", "both of 60, window 0:"]),
         ("gpu.py OUT --device cpu", ['"trouble":{}', '"correctness":{']),
     ],
 )  # fmt: skip

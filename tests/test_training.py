@@ -140,6 +140,7 @@ def test_a_run_with_input_feeding_says_that_it_is_slower_and_learns(data, tmp_pa
 
 FEEDING = "slower      input feeding takes target steps one by one"
 STEPPING = "slower      scheduled sampling predicts step by step"
+AGAIN = "slower      the encoder runs again, window by window, on the way back"
 
 
 def slower(said):
@@ -155,6 +156,8 @@ def slower(said):
         ({"sampling__passes": 0, "sampling__forcing_floor": 1.0}, []),
         ({"sampling__passes": 0, "sampling__teacher_forcing": "constant"}, []),
         ({"model__input_feeding": True, "sampling__teacher_forcing": "constant"}, [FEEDING]),
+        ({"train__truncate": 50}, []),
+        ({"train__truncate_source": 200}, [AGAIN]),
     ],
 )
 def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
@@ -163,6 +166,20 @@ def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
     config = toy.config(data, train__epochs=1, train__max_steps=1, **values)
     training.train(config, tmp_path / "run", report=report)
     assert slower(said) == told
+
+
+def test_a_run_says_in_which_windows_gradients_stay_and_learns(data, tmp_path):
+    said, losses = [], {}
+    for target, source in ((0, 0), (3, 2)):
+        folder = tmp_path / f"run{target}"
+        config = toy.config(data, train__truncate=target, train__truncate_source=source)
+        run(config, folder, say=said.append)
+        losses[target] = [line["loss"] for line in lines(folder)]
+    assert [line for line in said if line.startswith("truncated")] == [
+        "truncated   gradients stay in windows of 3 target steps and 2 source steps"
+    ]
+    assert losses[3] != losses[0]
+    assert losses[3][-1] < 0.9 * losses[3][0]
 
 
 STRICT = {
@@ -512,6 +529,7 @@ def test_a_loss_far_above_guessing_is_a_divergence_for_who_has_known_better(
     [
         *({"optimizer": name} for name in ("adam", "adamw", "rmsprop", "adagrad", "sgd")),
         {"clip_quantile": 0.3},
+        {"truncate": 2, "truncate_source": 3},
     ],
     ids=str,
 )
