@@ -49,8 +49,9 @@ def windows(path: Path) -> list[str]:
         "",
         "## Truncated back-propagation",
         "",
-        "By `truncation.py`, from `results/truncation.json`: MiB that an update takes on top of "
-        f"weights and optimizer, and its seconds. {network['layers']} layers of {network['cell']}, "
+        "By `truncation.py`, from `results/truncation.json`: the most MiB that an update keeps for "
+        "the way back at a time, by how many more the process grows, gaps included, and the "
+        f"seconds of an update. {network['layers']} layers of {network['cell']}, "
         f"width {network['hidden']}, {found['sentences']} sentences, {found['vocabulary']:,} "
         f"pieces; what is not long has {found['short']} steps; windows are those of source and "
         f"target alike. {machine['cpu']}, {machine['threads']} thread, torch {machine['torch']}.",
@@ -60,8 +61,9 @@ def windows(path: Path) -> list[str]:
         *(
             f"| {long} | {steps:,} | "
             + " | ".join(
-                f"{by[long, steps, window]['peak_mib']:,} MiB, "
-                f"{by[long, steps, window]['seconds']:.2f} s"
+                "{kept_mib:,.0f} / {peak_mib:,} MiB, {seconds:.2f} s".format(
+                    **by[long, steps, window]
+                )
                 for window in (*sizes, 0)
             )
             + " |"

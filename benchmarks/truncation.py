@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +65,10 @@ def main(quick: bool) -> None:
         if ran.returncode:
             raise SystemExit(f"{work} failed\n{ran.stderr}")
         rows.append({**work._asdict(), **json.loads(ran.stdout)})
-        said = "{long} of {steps}, window {window}: {peak_mib} MiB, {seconds} s an update"
+        said = (
+            "{long} of {steps}, window {window}: {kept_mib} MiB kept, {peak_mib} MiB held, "
+            "{seconds} s an update"
+        )
         print(said.format(**rows[-1]), file=sys.stderr, flush=True)
     if not quick:
         found = {"machine": {**machine(), "threads": THREADS}, "network": NETWORK.__dict__,
@@ -83,7 +87,10 @@ def combinations(quick: bool) -> Iterator[Work]:
 
 
 def one(work: Work) -> dict[str, Any]:
-    """The memory that updates take on top of weights and optimizer, and the time of one."""
+    """The memory that updates take on top of weights and optimizer, and the time of one.
+
+    What is kept for the way back is counted, and the most that the process has held is read.
+    """
     keep_memory()
     torch.set_flush_denormal(True)
     torch.set_num_threads(THREADS)
@@ -101,7 +108,43 @@ def one(work: Work) -> dict[str, Any]:
     learn(10, 10)  # the optimizer's memory and all that is loaded late
     before = peak_mib()
     taken = [learn(*LENGTHS[work.long](work.steps)) for _ in range(work.times)]
-    return {"peak_mib": peak_mib() - before, "seconds": round(statistics.median(taken), 3)}
+    found = {"peak_mib": peak_mib() - before, "seconds": round(statistics.median(taken), 3)}
+    kept = Kept()
+    with torch.autograd.graph.saved_tensors_hooks(kept.hold, lambda held: held.tensor):
+        learn(*LENGTHS[work.long](work.steps))
+    return {"kept_mib": round(kept.most / 2**20, 1), **found}
+
+
+class Kept:
+    """The most bytes of tensors that are kept for the way back at a time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.times: Counter[int] = Counter()  # that each is kept
+
+    def hold(self, tensor: torch.Tensor) -> "Held":
+        """What is kept in the place of a tensor."""
+        return Held(self, tensor.detach())
+
+    def change(self, tensor: torch.Tensor, by: int) -> None:
+        """Count a tensor once more or once less; what shares its memory is the same one."""
+        memory = tensor.untyped_storage()
+        place = memory.data_ptr()
+        others = self.times[place] - (by < 0)
+        self.times[place] += by
+        self.now += 0 if others else by * memory.nbytes()
+        self.most = max(self.most, self.now)
+
+
+class Held:
+    """A tensor that is counted for as long as this is."""
+
+    def __init__(self, kept: Kept, tensor: torch.Tensor):
+        self.kept, self.tensor = kept, tensor
+        kept.change(tensor, 1)
+
+    def __del__(self) -> None:
+        self.kept.change(self.tensor, -1)
 
 
 def batch(source: int, target: int) -> Batch:
