@@ -1,4 +1,4 @@
-"""The results of speed.py, quality.py and studies.py as pages of tables."""
+"""The results of all programs that measure, as pages of tables."""
 
 import json
 import statistics
@@ -11,6 +11,7 @@ from goals import goals
 from tasks import QUICK, TASKS, Task
 
 Record = dict[str, Any]
+RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def page(result: Record, qualities: Sequence[Record] = ()) -> str:
@@ -43,7 +44,47 @@ def page(result: Record, qualities: Sequence[Record] = ()) -> str:
         "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
     ]
     good = ["", *quality(qualities)] if qualities else []
-    return "\n".join(lines + growth + instruments() + good) + "\n"
+    return (
+        "\n".join(lines + growth + windows(RESULTS / "truncation.json") + instruments() + good)
+        + "\n"
+    )
+
+
+def windows(path: Path) -> list[str]:
+    """What truncation.py measured, if it has."""
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))
+    machine, network = found["machine"], found["network"]
+    by = {(row["long"], row["steps"], row["window"]): row for row in found["rows"]}
+    sizes = sorted({window for _, _, window in by if window})
+    works = list(dict.fromkeys((long, steps) for long, steps, _ in by))
+    heads = [*(f"windows of {size}" for size in sizes), "no windows"]
+    return [
+        "",
+        "## Truncated back-propagation",
+        "",
+        "By `truncation.py`, from `results/truncation.json`: the most MiB that an update keeps for "
+        "the way back at a time, by how many more the process grows, gaps included, and the "
+        f"seconds of an update. {network['layers']} layers of {network['cell']}, "
+        f"width {network['hidden']}, {found['sentences']} sentences, {found['vocabulary']:,} "
+        f"pieces; what is not long has {found['short']} steps; windows are those of source and "
+        f"target alike. {machine['cpu']}, {machine['threads']} thread, torch {machine['torch']}.",
+        "",
+        f"| long | steps | {' | '.join(heads)} |",
+        f"|---|--:|{'--:|' * len(heads)}",
+        *(
+            f"| {long} | {steps:,} | "
+            + " | ".join(
+                "{kept_mib:,.0f} / {peak_mib:,} MiB, {seconds:.2f} s".format(
+                    **by[long, steps, window]
+                )
+                for window in (*sizes, 0)
+            )
+            + " |"
+            for long, steps in works
+        ),
+    ]
 
 
 def quality(records: Sequence[Record]) -> list[str]:

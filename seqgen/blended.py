@@ -45,3 +45,17 @@ def side_by_side(columns: Sequence[Ids]) -> Ids:
         return ids
     places, vectors = zip(*blended, strict=True)
     return Blended(ids, torch.cat(places), torch.cat(vectors))
+
+
+def cut(inputs: Ids, window: int) -> list[Ids]:
+    """Inputs [B, T] in windows of so many steps."""
+    windows: list[Ids] = list(torch.split(plain(inputs), window, dim=1))
+    if not isinstance(inputs, Blended) or len(windows) == 1:
+        return [inputs] if len(windows) == 1 else windows
+    rows, columns = inputs.places // inputs.ids.shape[1], inputs.places % inputs.ids.shape[1]
+    found: list[Ids] = []
+    for number, ids in enumerate(map(plain, windows)):
+        inside = (columns // window == number).nonzero().squeeze(1)
+        places = rows[inside] * ids.shape[1] + columns[inside] - number * window
+        found.append(Blended(ids, places, inputs.vectors[inside]))
+    return found

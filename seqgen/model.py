@@ -12,7 +12,7 @@ from torch.nn import functional
 from seqgen.agreement import Agreement, Parts, Scored
 from seqgen.attention import Memory
 from seqgen.batching import Batch
-from seqgen.blended import Blended, Ids
+from seqgen.blended import Blended, Ids, plain
 from seqgen.coverage import repeated
 from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
@@ -42,6 +42,7 @@ class Seq2Seq(nn.Module):
         self.word_dropout = 0.0
         self.coverage_loss = 0.0
         self.r_drop = 0.0
+        self.window = 0  # target steps that a gradient stays within in training; 0: all
 
     @property
     def device(self) -> torch.device:
@@ -51,22 +52,32 @@ class Seq2Seq(nn.Module):
     def forward(self, batch: Batch, forcing: Forcing = GOLD) -> Tensor:
         """Negative log-likelihood of the batch's targets, summed over tokens, in nats.
 
-        In training with what label smoothing and attention that repeats itself add.
+        In training with what label smoothing, attention that repeats itself and passes that
+        disagree add.
         """
+        memory, state, inputs = self.begin(batch, forcing)
+        if self.training and self.r_drop:
+            return self._agreeing(inputs, batch, memory, state)
+        return self.loss(inputs, batch.target[:, 1:], batch.tokens, memory, state)[0]
+
+    def begin(self, batch: Batch, forcing: Forcing) -> tuple[Memory, State, Ids]:
+        """What the decoder attends to, starts from and is fed, [B, T], in training."""
         memory, state = self._read(batch)
-        inputs, gold = batch.target[:, :-1], batch.target[:, 1:]
-        fed: Ids = inputs
+        inputs: Ids = batch.target[:, :-1]
         if forcing.ratio < 1:
             with torch.no_grad(), _evaluating(self.decoder):
-                fed = self._mixed(inputs, memory, state, forcing)
-        readouts, _, weights = self.decoder(self._hidden(fed), memory, state, gold != PAD)
+                inputs = self._mixed(batch.target[:, :-1], memory, state, forcing)
+        return memory, state, inputs
+
+    def loss(
+        self, inputs: Ids, gold: Tensor, tokens: int, memory: Memory, state: State
+    ) -> tuple[Tensor, State]:
+        """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them."""
+        readouts, state, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
         # The size is known, so that finding the real tokens waits for no device.
-        real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
+        real = torch.nonzero_static(gold.reshape(-1), size=tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
         smoothing = self.label_smoothing if self.training else 0.0
-        if self.training and self.r_drop:
-            first = self._parts(readouts, weights, memory, real)
-            return self._agreeing(first, fed, batch, real) + self._repeating(weights, gold) / 2
         nats, spread = self._nats(readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
             copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
@@ -74,7 +85,7 @@ class Seq2Seq(nn.Module):
         total: Tensor = nats.sum()
         if smoothing:  # what is spread over the vocabulary is written, never copied
             total = (1 - smoothing) * total + smoothing * spread.sum()
-        return total + self._repeating(weights, gold)
+        return total + self._repeating(weights, gold), state
 
     def _repeating(self, weights: Tensor, gold: Tensor) -> Tensor | float:
         """What attention [B, T, S] costs in training that goes where it has been."""
@@ -86,21 +97,26 @@ class Seq2Seq(nn.Module):
         memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
         return memory._replace(ids=batch.source), state  # what is copied is what stands there
 
-    def _agreeing(self, first: Parts, inputs: Ids, batch: Batch, real: Tensor) -> Tensor:
-        """The loss of two passes over the same inputs [B, T], of which `first` is one.
-
-        With a half of what the attention of the second repeats.
-        """
-        memory, state = self._read(batch)
+    def _agreeing(self, inputs: Ids, batch: Batch, memory: Memory, state: State) -> Tensor:
+        """The loss of two passes over the same inputs [B, T]; the first has read the source."""
         gold = batch.target[:, 1:]
-        readouts, _, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
-        repeating = self._repeating(weights, gold)
-        readouts = readouts.flatten(0, 1).index_select(0, real)
-        second = self._parts(readouts, weights, memory, real)
-        wanted = gold.reshape(-1)[real]
+        real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
+        first, repeating = self._passed(inputs, gold, real, memory, state)
+        second, again = self._passed(inputs, gold, real, *self._read(batch))
         vocabulary = self.decoder.output.out_features
         agreement = Agreement(self.r_drop, self.label_smoothing)
-        return agreement.loss(self._scored, first, second, wanted, vocabulary) + repeating / 2
+        wanted = gold.reshape(-1)[real]
+        loss = agreement.loss(self._scored, first, second, wanted, vocabulary)
+        return loss + (repeating + again) / 2
+
+    def _passed(
+        self, inputs: Ids, gold: Tensor, real: Tensor, memory: Memory, state: State
+    ) -> tuple[Parts, Tensor | float]:
+        """What a pass scores `real` tokens by, and what its attention costs."""
+        readouts, _, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
+        readouts = readouts.flatten(0, 1).index_select(0, real)
+        parts = self._parts(readouts, weights, memory, real)
+        return parts, self._repeating(weights, gold)
 
     def _parts(self, readouts: Tensor, weights: Tensor, memory: Memory, real: Tensor) -> Parts:
         """What a pass scores `real` tokens by: readouts and, to copy, attention and source ids."""
@@ -172,18 +188,15 @@ class Seq2Seq(nn.Module):
         """The decoder's inputs [B, T] under scheduled sampling."""
         mixture = Mixture(gold, forcing, self.decoder.embedding.weight)
 
-        def scores(inputs: Ids, places: Tensor) -> Tensor:
-            readouts, _, weights = self.decoder(inputs, memory, state)
-            readouts, weights = (each.flatten(0, 1)[places] for each in (readouts, weights))
-            return self._scores(readouts, weights, memory.ids[places // gold.shape[1]])
-
-        def walk(inputs: Ids, state: State, rows: Tensor) -> tuple[Tensor, State]:
+        def walk(inputs: Ids, state: State, places: Tensor) -> tuple[Tensor, State]:
             readouts, state, weights = self.decoder(inputs, memory, state)
-            return self._scores(readouts[rows, 0], weights[rows, 0], memory.ids[rows]), state
+            readouts, weights = (each.flatten(0, 1)[places] for each in (readouts, weights))
+            sentences = places // plain(inputs).shape[1]
+            return self._scores(readouts, weights, memory.ids[sentences]), state
 
         if forcing.passes == SEQUENTIAL or self.decoder.feeding:  # a pass is a loop as well
             return mixture.step_by_step(walk, state)
-        return mixture.in_passes(scores)
+        return mixture.in_passes(walk, state, self.window)
 
     def _scores(self, readouts: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
         """What ranks the next ids, [N, V]: their log-probabilities, up to a constant a row.

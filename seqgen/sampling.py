@@ -10,13 +10,13 @@ probability: the soft argmax of Goyal, Dyer and Berg-Kirkpatrick (2017, arXiv 17
 theirs, predictions have no gradient.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from seqgen.blended import Blended, Ids, side_by_side
+from seqgen.blended import Blended, Ids, cut, side_by_side
 from seqgen.recurrent import State
 from seqgen.vocabulary import EOS, PAD
 
@@ -35,10 +35,24 @@ class Forcing(NamedTuple):
 
 GOLD = Forcing()
 
-# Inputs [B, T] and places in them [N], row after row -> scores [N, V] of the ids that follow.
-Passes = Callable[[Ids, Tensor], Tensor]
-# Inputs [B, 1], a state and rows [N] -> scores [N, V] of the ids that follow, the next state.
+# Inputs [B, T], the state before them and places in them [N], row after row -> scores [N, V] of the
+# ids that follow, the state after them.
 Walk = Callable[[Ids, State, Tensor], tuple[Tensor, State]]
+
+
+class Asked(NamedTuple):
+    """What is predicted out of a window of inputs, row after row."""
+
+    after: Tensor  # [N] places in the window that are followed by what is predicted
+    places: Tensor  # [N] of what is predicted, in all inputs
+    which: Tensor | None  # [N] of all predictions these are; None: all
+
+
+class Own(NamedTuple):
+    """What is fed that the model predicted."""
+
+    ids: Tensor  # [N]
+    vectors: Tensor | None  # [N, E] what is read instead of their embeddings
 
 
 class Mixture:
@@ -58,15 +72,33 @@ class Mixture:
         self.own = own  # [B, T]
         self._noise: Tensor | None = None
 
-    def in_passes(self, scores: Passes) -> Ids:
-        """The inputs [B, T] after the parallel passes."""
-        places = self._moved(self.own.flatten().nonzero().squeeze(1))
+    def in_passes(self, walk: Walk, state: State, window: int = 0) -> Ids:
+        """The inputs [B, T] after the parallel passes, `window` steps at a time; 0: all at once."""
         inputs: Ids = self.gold
-        if len(places):
-            for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1)):
-                # What stands at a place follows the one before, which is in the same row.
-                inputs = self._fed(self.gold, places, scores(inputs, places - 1), None)
+        window = window or self.gold.shape[1]
+        asked = self._asked(window)
+        for _ in range(min(self.forcing.passes, self.gold.shape[1] - 1) if asked else 0):
+            reached, found = state, []
+            for read, (after, _places, which) in zip(cut(inputs, window), asked, strict=False):
+                scores, reached = walk(read, reached, after)
+                found.append(self._own(scores, which))
+            inputs = _put(self.gold, torch.cat([one.places for one in asked]), found)
         return inputs
+
+    def _asked(self, window: int) -> list[Asked]:
+        """What is asked of each window, up to the last of which anything is."""
+        steps, found = self.gold.shape[1], []
+        numbers = (self.own.flatten().cumsum(0) - 1).view(self.own.shape)
+        last = int(self.own.any(0).nonzero().max()) if self.own.any() else 0
+        for start in range(0, last, window):
+            # What stands at a place follows the one before, which is in the same row.
+            behind = slice(start + 1, start + 1 + window)
+            rows, columns = self.own[:, behind].nonzero(as_tuple=True)
+            after = rows * min(window, steps - start) + columns
+            which = None if window >= steps else self._moved(numbers[:, behind][rows, columns])
+            places = rows * steps + start + 1 + columns
+            found.append(Asked(self._moved(after), self._moved(places), which))
+        return found
 
     def step_by_step(self, walk: Walk, state: State) -> Ids:
         """The inputs [B, T] of the sequential loop."""
@@ -81,7 +113,7 @@ class Mixture:
         which = torch.split(self._moved(numbers), counts)
         for step in range(1, asking + 1):
             scores, state = walk(columns[step - 1], state, rows[step])
-            columns[step] = self._fed(gold[step], rows[step], scores, which[step])
+            columns[step] = _put(gold[step], rows[step], [self._own(scores, which[step])])
         return side_by_side(columns)
 
     def _moved(self, numbers: Tensor) -> Tensor:
@@ -90,19 +122,15 @@ class Mixture:
             return numbers
         return numbers.pin_memory().to(self.gold.device, non_blocking=True)
 
-    def _fed(self, gold: Tensor, places: Tensor, scores: Tensor, which: Tensor | None) -> Ids:
-        """`gold` with the model's own at `places` [N], out of scores [N, V].
-
-        `which` predictions these are; None: all.
-        """
+    def _own(self, scores: Tensor, which: Tensor | None) -> Own:
+        """What is fed after scores [N, V]; `which` predictions these are, None: all."""
         found = self._picked(scores, which)
-        ids = gold.flatten().index_copy(0, places, found).view(gold.shape)
         if self.forcing.feedback != "mixed":
-            return ids
+            return Own(found, None)
         assert self.embeddings is not None
         # Under autocast scores may have 8 bits, of which probabilities are to be exact.
         shares = (scores.to(self.embeddings) / self.forcing.temperature).softmax(-1)
-        return Blended(ids, places, shares @ self.embeddings)
+        return Own(found, shares @ self.embeddings)
 
     def _picked(self, scores: Tensor, which: Tensor | None) -> Tensor:
         """An id out of each row of scores [N, V]; `which` predictions these are, None: all."""
@@ -119,6 +147,14 @@ class Mixture:
         likely, ids = scores.topk(min(self.forcing.k, scores.shape[1]), dim=1)
         picks = (likely + noise.gather(1, ids)).argmax(-1, keepdim=True)
         return ids.gather(1, picks).squeeze(1)
+
+
+def _put(gold: Tensor, places: Tensor, found: Sequence[Own]) -> Ids:
+    """`gold` [B, T] with the model's own at `places` [N]."""
+    own = torch.cat([one.ids for one in found])
+    ids = gold.flatten().index_copy(0, places, own).view(gold.shape)
+    vectors = [one.vectors for one in found if one.vectors is not None]
+    return Blended(ids, places, torch.cat(vectors)) if vectors else ids
 
 
 def _gumbel(empty: Tensor) -> Tensor:

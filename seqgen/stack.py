@@ -11,6 +11,7 @@ from seqgen.cells import PLAIN, Chance, Inside
 from seqgen.dropout import Dropout
 from seqgen.normalization import AS_IT_IS, Between, Normalization
 from seqgen.recurrent import Inputs, Recurrent, moved, run_together, standing, whole
+from seqgen.windows import in_windows
 
 STEP = 8  # sentences that take as long as a step of a layer does by itself
 
@@ -42,6 +43,7 @@ class Stack(nn.Module):
         # of nearly one length where there are not. True and False force torch's packing or
         # padding. All give the same outputs, a test says.
         self.pack: bool | None = None
+        self.window = 0  # steps that a gradient stays within in training; 0: all
 
     def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
@@ -72,12 +74,15 @@ class Stack(nn.Module):
     ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
         """What runs layers over this batch."""
         given = standing(inputs)
+        if self.window and self.training and torch.is_grad_enabled():
+            padding = Mirrored if given.is_cuda else Divided  # packed steps are no windows
+            return padding(lengths, given, window=self.window)
         if self.pack is None and self._layers(0)[0].has_kernel(inputs):
             return Packed(lengths, given.shape[1])
         if self.pack is None and not given.is_cuda:
             return Divided(lengths, given)
         fused = self._layers(0)[0].unrolled is None
-        return Mirrored(lengths, given, self.pack is not False and fused)
+        return Mirrored(lengths, given, pack=self.pack is not False and fused)
 
 
 class Packed:
@@ -109,11 +114,11 @@ class Packed:
 class Divided:
     """Layers over padded sources in groups of nearly one length: little is spent on padding."""
 
-    def __init__(self, lengths: Tensor, given: Tensor):
+    def __init__(self, lengths: Tensor, given: Tensor, window: int = 0):
         order = lengths.argsort(descending=True, stable=True)
         self.steps = given.shape[1]
         self.groups = [
-            (rows, Mirrored(lengths[rows], given[rows, : int(lengths[rows[0]])], pack=False))
+            (rows, Mirrored(lengths[rows], given[rows, : int(lengths[rows[0]])], window=window))
             for rows in torch.split(order, divided(lengths[order].tolist()))
         ]
         self.back = order.argsort()
@@ -147,8 +152,8 @@ def divided(lengths: Sequence[int]) -> list[int]:
 class Mirrored:
     """Layers over padded sources, the second of which gets each sentence in reverse."""
 
-    def __init__(self, lengths: Tensor, given: Tensor, pack: bool):
-        self.lengths, self.pack = lengths, pack
+    def __init__(self, lengths: Tensor, given: Tensor, pack: bool = False, window: int = 0):
+        self.lengths, self.pack, self.window = lengths, pack, window
         steps = torch.arange(given.shape[1], device=given.device)
         ends = lengths.to(given.device, non_blocking=True)[:, None]
         self.real = steps < ends  # [B, S]
@@ -166,6 +171,8 @@ class Mirrored:
         return torch.cat(outputs, dim=-1) * self.real[..., None]
 
     def _run(self, layer: Recurrent, fed: Tensor, chance: Chance) -> Tensor:
+        if self.window:
+            return in_windows(layer, fed, self.window)
         if self.pack:
             return layer.packed(fed, self.lengths, chance)
         outputs: Tensor = layer(fed, None, chance)[0]

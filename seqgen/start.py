@@ -147,6 +147,8 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
     model.label_smoothing = config.train.label_smoothing
     model.coverage_loss = config.train.coverage_loss
     model.r_drop = config.train.r_drop
+    model.window = config.train.truncate
+    model.encoder.stack.window = config.train.truncate_source
     return model
 
 
@@ -242,6 +244,7 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
         lines.append(
             "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
         )
+    lines += _window_lines(config.train)
     arithmetic = precision(config.train, shape.cell)
     return [*lines, f"seed        {config.train.seed}; precision {arithmetic}"]
 
@@ -255,6 +258,15 @@ def _stepwise(shape: ModelConfig) -> str:
         "layer norm inside cells": within.layer_norm,
     }
     return ", ".join(name for name, given in asked.items() if given)
+
+
+def _window_lines(settings: TrainConfig) -> list[str]:
+    windows = {"target": settings.truncate, "source": settings.truncate_source}
+    told = " and ".join(f"{steps} {side} steps" for side, steps in windows.items() if steps)
+    lines = [f"truncated   gradients stay in windows of {told}"] if told else []
+    if settings.truncate_source:
+        lines.append("slower      the encoder runs again, window by window, on the way back")
+    return lines
 
 
 def samples(settings: SamplingConfig) -> bool:

@@ -131,6 +131,12 @@ class TrainConfig(Section):
     norm_exploding: float = setting(
         10.0, "a gradient norm above this is said to explode", minimum=0
     )
+    truncate: int = setting(
+        0, "target steps of the windows that gradients stay in; 0: no windows", minimum=0
+    )
+    truncate_source: int = setting(
+        0, "source steps of the same, whose inside is computed twice; 0: no windows", minimum=0
+    )
     label_smoothing: float = setting(
         0.0, "probability spread over the vocabulary", minimum=0, maximum=0.99
     )
@@ -163,6 +169,13 @@ class TrainConfig(Section):
                 f"train.nesterov is for train.optimizer = 'sgd' with train.momentum above 0; got "
                 f"{self.optimizer!r} with {self.momentum}"
             )
+        whole = {"r_drop": self.r_drop, "coverage_loss": self.coverage_loss}
+        for name, given in whole.items():
+            if self.truncate and given:
+                raise ConfigError(
+                    f"train.{name} compares whole targets, which train.truncate = {self.truncate} "
+                    f"takes apart; leave one of them out"
+                )
         if not self.norm_vanishing < self.norm_warning <= self.norm_exploding:
             raise ConfigError(
                 f"train.norm_vanishing, train.norm_warning and train.norm_exploding have to rise; "

@@ -13,6 +13,7 @@ from seqgen.batching import Batch
 from seqgen.model import Seq2Seq
 from seqgen.sampling import Forcing
 from seqgen.trainsection import TrainConfig
+from seqgen.truncation import learn
 
 # Gradients to their norm before and whether they were made smaller, as `Clipping` says.
 Clip = Callable[[list[Tensor]], tuple[Tensor, Tensor]]
@@ -94,9 +95,7 @@ def update(
     tokens = distributed.total(float(here), device)
     nats = torch.zeros((), device=device)
     for batch in group:
-        loss = model(batch.to(device), forcing)
-        (loss / tokens).backward()
-        nats = nats + loss.detach()
+        nats = nats + learn(model, batch, forcing, tokens)
     distributed.sum_gradients(parameters)
     distributed.average(model.buffers())  # running statistics
     gradients = [weight.grad for weight in parameters if weight.grad is not None]

@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
         ("quality.py", ["seqgen, one model |", "seqgen, 2 together |", "2 seeds (1 of 2)",
                         "no file", "seqgen, 5 together | not run"]),
         ("instruments.py", ["instruments, lstm 256, 3,000 tokens a batch:"]),
+        ("truncation.py", ["both of 60, window 20:", "both of 60, window 0:"]),
         ("gpu.py OUT --device cpu", ['"trouble":{}', '"correctness":{']),
     ],
 )  # fmt: skip

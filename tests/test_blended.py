@@ -1,8 +1,9 @@
 """What is read instead of embeddings stands where it belongs."""
 
+import pytest
 import torch
 
-from seqgen.blended import Blended, plain, side_by_side
+from seqgen.blended import Blended, cut, plain, side_by_side
 
 IDS = torch.tensor([[4, 5, 6], [7, 8, 9]])
 VECTORS = torch.tensor([[0.5, -1.0], [2.0, 3.0]])
@@ -38,3 +39,14 @@ def test_columns_side_by_side_keep_their_places():
         5: [3.0, 4.0],
     }
     assert torch.equal(side_by_side(list(torch.split(IDS, 1, dim=1))), IDS)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 4])
+def test_windows_read_what_the_whole_reads(window):
+    table = torch.arange(20.0).view(10, 2)
+    whole = Blended(IDS, torch.tensor([1, 3]), VECTORS)
+    parts = cut(whole, window)
+    assert len(parts) == -(-3 // window)
+    assert torch.equal(torch.cat([one.over(table[one.ids]) for one in parts], 1),
+                       whole.over(table[IDS]))  # fmt: skip
+    assert torch.equal(torch.cat(cut(IDS, window), 1), IDS)

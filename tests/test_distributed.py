@@ -27,6 +27,7 @@ torch.set_num_threads(1)
 splits = [t.ROWS[:1], t.ROWS[1:]]  # the second rank has no share of the first batch
 with distributed.together(torch.device("cpu")):
     model = t.network(sys.argv[2])
+    model.window = model.encoder.stack.window = int(sys.argv[3])
     settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
     optimizer = make_optimizer(model, settings)
     clipping = Clipping(settings, torch.device("cpu"))
@@ -88,12 +89,12 @@ def test_a_whole_run_of_two_ranks_is_that_of_one(tmp_path):
     assert scores[0]["scores"] == pytest.approx(scores[1]["scores"], abs=5)
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_two_ranks_make_the_updates_of_one(cell, tmp_path):
+@pytest.mark.parametrize(("cell", "window"), [("lstm", 0), ("gru", 0), ("rnn", 0), ("gru", 2)])
+def test_two_ranks_make_the_updates_of_one(cell, window, tmp_path):
     from safetensors.torch import load_file
 
     for world in (1, 2):
-        ran(world, "-c", CODE, tmp_path / f"{world}.safetensors", cell)
+        ran(world, "-c", CODE, tmp_path / f"{world}.safetensors", cell, window)
     one, two = (load_file(tmp_path / f"{world}.safetensors") for world in (1, 2))
     assert len(one) > 5
     torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)

@@ -15,15 +15,15 @@ def successor(ids):
     return torch.nn.functional.one_hot((ids + 1) % V, V).float()
 
 
-def mixed_inputs(gold, scores_of, forcing, embeddings=None):
+def mixed_inputs(gold, scores_of, forcing, embeddings=None, window=0):
     """The inputs under scores [B, T, V] of what follows inputs [B, T]."""
     mixture = Mixture(gold, forcing, embeddings)
+
+    def walk(ids, state, places):
+        return scores_of(ids).flatten(0, 1)[places], state
+
     if forcing.passes != SEQUENTIAL:
-        return mixture.in_passes(lambda ids, places: scores_of(ids).flatten(0, 1)[places])
-
-    def walk(ids, state, rows):
-        return scores_of(ids)[rows, 0], state
-
+        return mixture.in_passes(walk, (), window)
     return mixture.step_by_step(walk, ())
 
 
@@ -60,6 +60,32 @@ def test_coins_fall_token_by_token_at_the_ratio():
     assert abs(float((kept[:, 1:] == kept[:, :-1]).float().mean()) - (0.7**2 + 0.3**2)) < 0.02
 
 
+@pytest.mark.parametrize("feedback", ["argmax", "sample"])
+@pytest.mark.parametrize("passes", [1, 3, T])
+@pytest.mark.parametrize("window", [1, 2, T, T + 1])
+def test_windows_change_no_prediction_and_ask_for_few_at_a_time(window, passes, feedback):
+    torch.manual_seed(3)
+    gold, scores = torch.randint(4, V, (B, T)), torch.randn(V, V)
+    gold[:, 0] = BOS
+    asked = []
+
+    def walk(ids, state, places):
+        # What follows depends on all ids before, whose sum is carried on.
+        sums = ids.cumsum(1) + state[0][0]
+        asked.append(len(places))
+        return scores[sums % V].flatten(0, 1)[places], (sums[None, :, -1:],)
+
+    found = []
+    for steps in (0, window):
+        torch.manual_seed(4)
+        mixture = Mixture(gold, Forcing(0.4, passes, feedback))
+        asked.clear()
+        found.append(mixture.in_passes(walk, (torch.zeros(1, B, 1).long(),), steps))
+    assert torch.equal(*found)
+    assert not torch.equal(found[0], gold)
+    assert max(asked) <= B * window
+
+
 @pytest.mark.parametrize("passes", [1, SEQUENTIAL])
 def test_sampled_feedback_has_the_frequencies_of_the_scores(passes):
     torch.manual_seed(1)
@@ -77,12 +103,12 @@ def test_predictions_are_asked_for_where_the_coin_fell_on_the_models_side_alone(
     gold = torch.tensor([[BOS, 4, 5, 6, 7, 8], [BOS, 9, 9, EOS, PAD, PAD]])
     asked = []
 
-    def scores(ids, places):
+    def walk(ids, state, places):
         asked.append(places)
-        return successor(ids).flatten(0, 1)[places]
+        return successor(ids).flatten(0, 1)[places], state
 
     mixture = Mixture(gold, Forcing(0.5))
-    inputs = mixture.in_passes(scores)
+    inputs = mixture.in_passes(walk, ())
     (places,) = asked
     assert 0 < len(places) < 7
     before = mixture.own.roll(-1, 1).flatten()

@@ -143,6 +143,7 @@ STEPPING = "slower      scheduled sampling predicts step by step"
 COVERING = "slower      coverage takes the steps of attention one by one"
 TWICE = "slower      R-Drop takes every batch twice, and keeps its loss off the kernel"
 ONE_BY_ONE = "layers take their steps one by one"
+AGAIN = "slower      the encoder runs again, window by window, on the way back"
 
 
 def slower(said):
@@ -166,6 +167,8 @@ def slower(said):
             ["slower      dropout on the state, zoneout, layer norm inside cells: " + ONE_BY_ONE],
         ),
         ({"model__layer_norm": "between", "model__layers": 2}, []),
+        ({"train__truncate": 50}, []),
+        ({"train__truncate_source": 200}, [AGAIN]),
     ],
 )
 def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
@@ -205,6 +208,20 @@ def test_feedback_and_coverage_are_as_the_settings_say(data, tmp_path, monkeypat
     ((model, forcing),) = seen
     assert model.coverage_loss == 0.5
     assert forcing._replace(ratio=0) == Forcing(0, 3, "mixed", 7, 0.25)
+
+
+def test_a_run_says_in_which_windows_gradients_stay_and_learns(data, tmp_path):
+    said, losses = [], {}
+    for target, source in ((0, 0), (3, 2)):
+        folder = tmp_path / f"run{target}"
+        config = toy.config(data, train__truncate=target, train__truncate_source=source)
+        run(config, folder, say=said.append)
+        losses[target] = [line["loss"] for line in lines(folder)]
+    assert [line for line in said if line.startswith("truncated")] == [
+        "truncated   gradients stay in windows of 3 target steps and 2 source steps"
+    ]
+    assert losses[3] != losses[0]
+    assert losses[3][-1] < 0.9 * losses[3][0]
 
 
 STRICT = {
@@ -573,6 +590,7 @@ def test_a_loss_far_above_guessing_is_a_divergence_for_who_has_known_better(
         *({"optimizer": name} for name in ("adam", "adamw", "rmsprop", "adagrad", "sgd")),
         {"clip_quantile": 0.3},
         {"ema": 0.7, "average": 3, "validate_every": 1},
+        {"truncate": 2, "truncate_source": 3},
     ],
     ids=str,
 )
