@@ -187,7 +187,11 @@ def test_a_run_with_coverage_and_mixed_feedback_learns(data, tmp_path):
     )  # fmt: skip
     outcome = run(config, tmp_path / "run")
     assert outcome.finished
-    losses = [line["loss"] for line in log(tmp_path / "run") if "validation" not in line]
+    losses = [
+        line["loss"]
+        for line in log(tmp_path / "run")
+        if "loss" in line and "validation" not in line
+    ]
     assert losses[-1] < losses[0] / 2
     model = Translator.from_pretrained(tmp_path / "run", device="cpu").model
     assert model.decoder.coverage.weight.any()
