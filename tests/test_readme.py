@@ -1,4 +1,4 @@
-"""The README is a test: its commands run, in its order, on small data of the same shape."""
+"""README and guide are tests: their commands run in order, on small data of the same shape."""
 
 import itertools
 import re
@@ -6,12 +6,23 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from seqgen import cli, resources
+from seqgen.config import options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 COMMANDS = re.findall(r"^\$ seqgen (.+)$", README, re.MULTILINE)
+GUIDE = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *GUIDE]
+# What makes a command of the guide quick, after what it says itself.
+QUICK = ("--hidden 8 --embedding 6 --batch-tokens 200 --max-steps 2 --epochs 2 "
+         "--validation-decode 3 --threads 1 --device cpu")  # fmt: skip
+QUICKLY = {
+    "train": QUICK, "inspect": QUICK, "find-lr": f"{QUICK} --steps 3",
+    "ablate": f"{QUICK} --validate-every 1 --seeds 1",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +73,71 @@ def test_the_python_example_runs(small, monkeypatch):
     exec(example)
 
 
-def test_every_option_the_readme_names_exists():
-    from seqgen.config import options
+def test_the_guide_is_found_and_readme_leads_to_it():
+    assert GUIDE, "the glob found nothing: tests of the guide would pass on an empty folder"
+    for page in GUIDE:
+        assert f"(docs/{page.name})" in README
 
-    flags = {f"--{item.name.replace('_', '-')}" for _, item, _ in options()}
-    flags |= {flag for _, item, _ in options() for flag in item.metadata["flags"]}
-    commands = {"--input-file", "--json", "--attention", "--config", "--model", "--output-dir",
-                "--recipe", "--overwrite", "--weights", "--debug", "--split",
-                "--nproc-per-node", "--vary", "--html"}  # fmt: skip
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README))
-    assert len(named) > 15
-    assert named <= flags | commands, named - flags - commands
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_the_commands_of_the_guide_run_in_order(page, small, tmp_path, monkeypatch, capsys):
+    (tmp_path / "pairs.tsv").write_bytes((small[1] / "pairs.tsv").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^\$ seqgen (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    assert commands
+    for command in commands:
+        words = shlex.split(command)
+        code = cli.main(words + shlex.split(QUICKLY.get(words[0], "")))
+        output = capsys.readouterr()
+        assert code == 0, f"seqgen {command}: {output.err[-2000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_option_a_page_names_exists(page):
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", page.read_text("utf-8")))
+    assert named
+    known = {flag for name in cli.COMMANDS for flag in _flags(name)}
+    outside = {"--debug", "--nproc-per-node"}
+    assert named <= known | outside, named - known - outside
+
+
+def _flags(name):
+    """The options that a command takes."""
+    command = get_command(cli.application(name)).commands[name]
+    return {flag for item in command.params for flag in (*item.opts, *item.secondary_opts)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_within_the_pages_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    assert links
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = page.parent / file if file else page
+        assert "://" in link or target.is_file(), link
+        assert not anchor or anchor in _anchors(target.read_text("utf-8")), link
+
+
+def _anchors(text):
+    """The anchors of the headings, as hosts of repositories make them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_table_of_remedies_has_flags_of_its_settings_and_says_what_is_slower():
+    meanings = {
+        f"{section}.{item.name}": item.metadata["meaning"] for section, item, _ in options()
+    }
+    rows = re.findall(
+        r"^\| (`[a-z]+\.[^|]+) \| (`--[^|]+) \| ([^|]+) \|",
+        (ROOT / "docs" / "training-badly.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert len(rows) > 25
+    for settings, flags, cost in rows:
+        names = re.findall(r"`([^`]+)`", settings)
+        assert set(names) <= set(meanings), names
+        of_settings = [f"--{name.partition('.')[2].replace('_', '-')}" for name in names]
+        assert re.findall(r"`([^`]+)`", flags) == of_settings
+        slower = any("slower" in meanings[name] for name in names)
+        assert "slower" in cost or not slower, (names, cost)
