@@ -11,13 +11,13 @@ three updates a run and writes nothing but RUNS.
 
 import argparse
 import json
-import platform
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from pages import studies_page
+from speed import machine
 
 from seqgen import cli, grid
 
@@ -74,7 +74,7 @@ def result(name: str, folder: Path) -> dict[str, Any]:
         "command": " ".join(["seqgen", *words]),
         "data": "SIGMORPHON 2020 grapheme to phoneme, Dutch",
         "torch": torch.__version__,
-        "machine": platform.machine(),
+        "machine": machine()["cpu"],
         **found,
     }
 
