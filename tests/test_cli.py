@@ -81,6 +81,11 @@ class Copying:
 
 
 @pytest.fixture(autouse=True)
+def no_model_ships(monkeypatch):
+    monkeypatch.setattr("seqgen.runs.SHIPPED", ())
+
+
+@pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -14,7 +14,7 @@ import toy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqgen import training
+from seqgen import resources, training
 from seqgen.cli import main
 from seqgen.configfiles import read_config
 from seqgen.progress import Silent
@@ -207,3 +207,15 @@ def test_any_text_gives_texts_that_can_be_encoded(translator, texts):
     scored = translator.score(texts, texts[::-1])
     for text in (*found, *(one.text for one in scored)):
         text.encode("utf-8")
+
+
+def test_a_fresh_install_translates_without_a_run(tmp_path):
+    command = [sys.executable, "-m", "seqgen", "translate", "Where is the station?"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "Où est la gare ?\n")
+    assert "checkpoints/en-fr, which comes with seqgen, as there is no run" in done.stderr
+    held = sum(
+        path.stat().st_size
+        for path in (resources.PACKAGE.parent / "checkpoints" / "en-fr").iterdir()
+    )
+    assert held <= 12e6
