@@ -767,6 +767,7 @@ def test_a_hub_name_is_left_to_the_hub_and_a_slip_is_not(elsewhere):
 def test_without_runs_the_shipped_model_answers_and_nothing_is_written_to_it(
     elsewhere, monkeypatch
 ):
+    monkeypatch.setattr("seqgen.runs.SHIPPED", ("en-fr",))
     package = elsewhere / "seqgen"
     shipped = make_run(package / "shipped" / "checkpoints" / "en-fr")
     monkeypatch.setattr("seqgen.resources.PACKAGE", package)
@@ -781,6 +782,7 @@ def test_without_runs_the_shipped_model_answers_and_nothing_is_written_to_it(
 def test_beside_a_working_copy_a_model_that_ships_is_no_run_of_the_users_own(
     elsewhere, monkeypatch
 ):
+    monkeypatch.setattr("seqgen.runs.SHIPPED", ("en-fr",))
     monkeypatch.setattr("seqgen.resources.PACKAGE", elsewhere / "seqgen")
     shipped = make_run(elsewhere / "checkpoints" / "en-fr")
     assert runs.find_model() == shipped
@@ -795,6 +797,7 @@ def test_beside_a_working_copy_a_model_that_ships_is_no_run_of_the_users_own(
 
 
 def test_it_is_said_when_a_model_that_ships_answers(run, copying, elsewhere, monkeypatch):
+    monkeypatch.setattr("seqgen.runs.SHIPPED", ("en-fr",))
     package = elsewhere / "seqgen"
     make_run(package / "shipped" / "checkpoints" / "en-fr")
     monkeypatch.setattr("seqgen.resources.PACKAGE", package)
