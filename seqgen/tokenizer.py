@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from unicodedata import category
 
 import sentencepiece
 
+from seqgen.drawing import Drawing
 from seqgen.errors import ConfigError, ModelError
 from seqgen.forms import PLAIN, Form, forms
 from seqgen.sections import TokenizerConfig
@@ -37,6 +39,7 @@ class Tokenizer:
     def __init__(self, model: bytes, form: Form = PLAIN):
         """Raises `ValueError` where `model` is no SentencePiece model of ours."""
         self.model, self.form = model, form
+        self._drawing: Drawing | None = None
         if not model:  # SentencePiece would load it, and complain on stderr
             raise ValueError("is empty")
         try:
@@ -71,15 +74,11 @@ class Tokenizer:
         section 3.2. Of BPE, `alpha` is the share of merges that are left out: Provilkov et al.
         (2020, arXiv 1910.13267), section 3.
         """
-        sentencepiece.set_random_generator_seed(seed % 2**31)
-        drawn: list[list[int]] = self._pieces.encode(
-            [encodable(self.form.read(text)) for text in texts],
-            enable_sampling=True,
-            alpha=alpha,
-            nbest_size=-1,
-            num_threads=1,  # which of several threads draws first is nobody's to say
-        )
-        return drawn
+        if self._drawing is None or self._drawing.alpha != alpha:
+            self._drawing = Drawing(self._pieces, alpha)
+        draw, seeded = self._drawing, random.Random(seed)
+        read = (self._pieces.normalize(encodable(self.form.read(text))) for text in texts)
+        return [draw(text, seeded) for text in read]
 
     def count(self, text: str) -> int:
         """How many ids a text has."""

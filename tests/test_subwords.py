@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -90,6 +93,33 @@ def test_a_draw_is_a_function_of_its_seed(sides):
     assert source.sample(many, 0.2, seed=3) != first
     assert source.sample(many, 0.2, seed=2**40 + 1) == first
     assert Tokenizer(source.model).sample(many, 0.2, seed=2**40 + 1) == first
+
+
+def test_a_draw_is_the_same_in_every_process(sides, tmp_path):
+    (tmp_path / "model").write_bytes(sides.source.model)
+    code = (
+        "import sys; from seqgen.tokenizer import Tokenizer;"
+        "side = Tokenizer(open(sys.argv[1], 'rb').read());"
+        "print(side.sample(['undergoing waters'] * 50, 0.3, 7))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "model")]
+    found = [subprocess.run(command, capture_output=True, text=True, check=True).stdout
+             for _ in range(2)]  # fmt: skip
+    assert found[0] == found[1] == f"{sides.source.sample(['undergoing waters'] * 50, 0.3, 7)}\n"
+
+
+def test_without_a_merge_left_out_bpe_is_that_of_the_library():
+    texts = [
+        *TEXTS,
+        *(text for pair in [*QUOTED, *MIXED] for text in pair),
+        "(\U00020b9f) 1984",
+        "",
+    ]
+    config = TokenizerConfig(units="bpe", vocabulary=0)
+    for byte_fallback in (True, False):
+        config = replace(config, byte_fallback=byte_fallback)
+        side = tokenizer.train(lambda: iter([*PAIRS, *QUOTED, *MIXED]), 200, config).source
+        assert side.sample(texts, 0.0, seed=1) == side.encode(texts)
 
 
 def test_bpe_leaves_out_the_share_of_merges_that_is_asked_for():
