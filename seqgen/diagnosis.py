@@ -12,6 +12,7 @@ from seqgen.config import Config
 from seqgen.corpus import read_corpus
 from seqgen.diagnostics import plain
 from seqgen.errors import SeqgenError
+from seqgen.evaluation import references_of
 from seqgen.instruments import FAR, POSITIONS, matrices, recent
 from seqgen.metrics import METRICS
 from seqgen.probes import Exposure
@@ -107,9 +108,10 @@ def _try(run: Path, config: Config, samples: int, device: str) -> Tried:
     """What the best model of the run does with the first `samples` validation pairs."""
     translator = Translator.from_pretrained(run, device=device)
     split = read_corpus(config.data, config.train.seed).validation
-    pairs = list(itertools.islice(split or (), samples))
+    pairs = fitting(translator, list(itertools.islice(split or (), samples)))
     if not pairs:
-        raise SeqgenError("there are no validation pairs; --validation-file names some in training")
+        raise SeqgenError("there are no validation pairs that fit; --validation-file names some in "
+                          "training")  # fmt: skip
     chunks = [pairs[first : first + CHUNK] for first in range(0, len(pairs), CHUNK)]
     batches = [translator.batch(*zip(*chunk, strict=True)) for chunk in chunks]
     exposed = probes.together([probes.exposure(translator.model, one) for one in batches])
@@ -133,11 +135,23 @@ def _try(run: Path, config: Config, samples: int, device: str) -> Tried:
     return Tried(len(pairs), exposed, worst[:SHOWN], drawn[:DRAWN], dict(found))
 
 
+def fitting(translator: Translator, pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs that training would take: neither side too long, nor the source without a token."""
+    data = translator.config.data
+    most = (data.max_source_length, data.max_target_length)
+    limits = [min(longest, translator.config.decode.max_input) for longest in most]
+    sides = zip(translator.tokenizers, zip(*pairs, strict=True), strict=True) if pairs else ()
+    counts = [[len(ids) for ids in side.encode(texts)] for side, texts in sides]
+    return [pair for pair, *lengths in zip(pairs, *counts, strict=True)
+            if lengths[0] and all(map(int.__lt__, lengths, limits))]  # fmt: skip
+
+
 def _worst(translator: Translator, pairs: Sequence[Pair]) -> list[Example]:
-    """The pairs by chrF of what greedy search writes for them, the worst first."""
-    sources, references = zip(*pairs, strict=True)
+    """Sources by chrF of what greedy search writes for them, the worst first."""
+    answers = references_of(pairs, translator.tokenizers.target.form)
+    sources, references = list(answers), list(answers.values())
     hypotheses = translator.translate(sources, beam_size=1)
-    counted = METRICS["chrf"].statistics(hypotheses, [[text] for text in references])
-    texts = zip(sources, references, hypotheses, strict=True)
+    counted = METRICS["chrf"].statistics(hypotheses, references)
+    texts = zip(sources, (first for first, *_ in references), hypotheses, strict=True)
     found = [Example(*each, counted.score([row])) for row, each in enumerate(texts)]
     return sorted(found, key=lambda one: one.score)

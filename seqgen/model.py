@@ -126,7 +126,7 @@ class Seq2Seq(nn.Module):
         return readouts, weights.flatten(0, 1).index_select(0, real), memory.ids[sentences]
 
     def _scored(self, readouts: Tensor, *attended: Tensor) -> Scored:
-        written = self.decoder.output(readouts).log_softmax(-1)
+        written = self._written(readouts)
         if not attended:
             return Scored(written, written)
         weights, ids = attended
@@ -213,10 +213,15 @@ class Seq2Seq(nn.Module):
 
         `ids` [B, S] are those of the sources, each of which N / B rows attend to.
         """
-        written: Tensor = self.decoder.output(readouts).log_softmax(-1)
+        written = self._written(readouts)
         if self.decoder.gate is None:
             return written
         return self.copying(readouts, written, weights, ids)
+
+    def _written(self, readouts: Tensor) -> Tensor:
+        """Log-probabilities of ids that are written, exact where autocast rounds their scores."""
+        scores: Tensor = self.decoder.output(readouts)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(-1)
 
     def copying(self, readouts: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
         """Log-probabilities [N, T, V] of ids that are written, with `written` (logs), or copied."""

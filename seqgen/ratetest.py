@@ -19,6 +19,7 @@ from seqgen.devices import keep_memory, pick_device, precision, without_denormal
 from seqgen.errors import TrainingError, UsageError
 from seqgen.preparation import Prepared, prepare
 from seqgen.start import fresh, make_optimizer
+from seqgen.subwords import drawn
 from seqgen.updates import Clipping, update
 
 MEMORY = 0.9  # of the mean that smooths the loss
@@ -82,7 +83,7 @@ def range_test(config: Config, first: float, last: float, steps: int) -> Sweep:
     losses: list[float] = []
     smoothed: list[float] = []
     with without_denormals():
-        for loss in _losses(config, prepare(config), rates):
+        for loss in _losses(config, drawn(prepare(config), config), rates):
             if not math.isfinite(loss):
                 break
             losses.append(loss)
@@ -128,7 +129,9 @@ def _losses(config: Config, data: Prepared, rates: list[float]) -> Iterator[floa
     model = fresh(config, data).to(device)
     model.train()
     optimizer = make_optimizer(model, settings)
-    batches = Batches(data.train, Budget.of(settings), settings.seed, settings.length_blur)
+    batches = Batches(
+        data.train, Budget.of(settings), settings.seed, settings.length_blur, data.drawn
+    )
     course, clipping = Course(config, batches), Clipping(settings, device)
     arithmetic = precision(settings, config.model.cell)
     groups = _endless(batches, settings.accumulate)

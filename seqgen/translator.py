@@ -142,7 +142,9 @@ class Translator:
         """The best output for each text, in their order; a blank text gives an empty one."""
         settings = settings or self.config.decode
         if beam_size is not None:
-            settings = replace(settings, mbr="none", beam_size=beam_size, nbest=1)
+            settings = replace(
+                settings, mbr="none", sample=False, int8=False, beam_size=beam_size, nbest=1
+            )
         return [found[0].text for found in self.hypotheses(texts, settings)]
 
     def hypotheses(

@@ -103,6 +103,18 @@ def test_evaluation_takes_one_pass():
     assert len(passes) == 3
 
 
+@pytest.mark.parametrize("copy", [False, True])
+def test_in_bf16_what_passes_disagree_on_is_exact(copy):
+    model, given = network("lstm", dropout=0.1, copy=copy).float().train(), batch()
+    model.r_drop, losses = 5.0, []
+    for mixed in (False, True):
+        torch.manual_seed(3)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            losses.append(model(given))
+    assert {loss.dtype for loss in losses} == {torch.float32}
+    torch.testing.assert_close(*losses, rtol=0.02, atol=0)
+
+
 def test_both_passes_read_the_same_predictions():
     model, given = network("gru", dropout=0.4).train(), batch((6, 4, 5), (9, 8, 7))
     model.r_drop = 1.0

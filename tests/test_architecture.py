@@ -18,8 +18,8 @@ LEVELS = """
     errors vocabulary signals terminal webpage |
     settings sections modelsection trainsection config configfiles resources recipes runs grid
     devices progress journal table hub readers splits corpus forms drawing tokenizer segments
-    metrics risk hypotheses schedules distributed diagnostics advice kernels dropout losses agreement
-    ranking packed feeding blended
+    metrics risk hypotheses schedules distributed diagnostics advice kernels dropout losses
+    agreement ranking packed feeding blended
     cells normalization recurrent windows stack attention coverage encoder decoder |
     batching sampling preparation subwords | model search inference ensemble |
     smallweights checkpoint decoding truncation updates probes | translator |

@@ -14,9 +14,11 @@ from seqgen.advice import advice
 from seqgen.charts import curves, heat_map
 from seqgen.cli import main
 from seqgen.diagnosis import DRAWN, SHOWN, diagnose
+from seqgen.forms import Form
 from seqgen.metrics import METRICS
 from seqgen.probes import Exposure
 from seqgen.progress import Silent
+from seqgen.tokenizer import Tokenizer, Tokenizers
 from seqgen.translator import Translator
 
 MARKUP = "<script>alert('x')</script> & $a$"
@@ -186,13 +188,33 @@ def test_pairs_that_are_gone_are_said(run, tmp_path):
     assert "gone.tsv" in found.notes[0]
 
 
+def test_pairs_that_training_leaves_out_are_left_out(run):
+    translator = Translator.from_pretrained(run, device="cpu")
+    longest = translator.config.data.max_target_length
+    pairs = [("a b", "b a"), ("a", " ".join("a" * (longest + 3))), (" ".join("a" * 1500), "a")]
+    assert diagnosis.fitting(translator, [*pairs, ("c", "c")]) == [("a b", "b a"), ("c", "c")]
+    assert diagnosis.fitting(translator, []) == []
+
+
+def test_the_worst_are_judged_as_outputs_are(run):
+    translator = Translator.from_pretrained(run, device="cpu")
+    (right,) = translator.translate(["a b"], beam_size=1)
+    # An alternative is as right as the first translation.
+    found = diagnosis._worst(translator, [("a b", "h h h"), ("a b", right)])
+    assert [one.score for one in found] == [100.0]
+    folded = Tokenizer(translator.tokenizers.target.model, Form(lowercase=True))
+    lower = Tokenizers(translator.tokenizers.source, folded)
+    other = Translator(translator.config, lower, translator.model)
+    assert diagnosis._worst(other, [("a b", right.upper())])[0].score == 100.0
+
+
 def test_no_validation_pairs_are_said(run, monkeypatch):
     real = diagnosis.read_corpus
     monkeypatch.setattr(
         diagnosis, "read_corpus", lambda *given: real(*given)._replace(validation=None)
     )
     found = diagnose(run, SAMPLES, "cpu")
-    assert found.notes == ["the model was not tried: there are no validation pairs; "
+    assert found.notes == ["the model was not tried: there are no validation pairs that fit; "
                            "--validation-file names some in training"]  # fmt: skip
 
 

@@ -460,6 +460,11 @@ def test_overwrite_starts_afresh_and_leaves_what_is_not_ours(data, tmp_path):
     ("change", "message"),
     [
         ({"model__hidden": 18}, r"begun with other settings \(model\.hidden: 16 -> 18\); --over"),
+        (
+            {"train__length_blur": 3.0},
+            r"begun with other settings \(train\.length_blur: 0\.25 -> 3",
+        ),
+        ({"data__max_target_length": 9}, r"begun with other settings \(data\.max_target_length: 2"),
         ({"train__seed": 5}, r"begun with other settings \(train\.seed: 1 -> 5\); --overwrite"),
         ({"tokenizer__units": "char"}, r"\(tokenizer\.units: 'word' -> 'char'\); --overwrite"),
     ],
