@@ -15,7 +15,7 @@ from seqgen.evaluation import PREDICTIONS, RESULTS, references_in, references_of
 from seqgen.forms import forms
 from seqgen.metrics import METRICS, paired
 from seqgen.progress import duration
-from seqgen.runs import RUNS
+from seqgen.runs import RUNS, run_folder
 from seqgen.splits import ROLES
 from seqgen.webpage import Chart, Curve, Section, Table
 
@@ -68,9 +68,9 @@ def read_runs(names: Sequence[str]) -> list[Run]:
 
 def find_run(name: str) -> Path:
     """The run folder that `name` means, finished or not."""
-    for folder in (Path(name).expanduser(), RUNS / name):
-        if (folder / "config.json").is_file():
-            return folder
+    folder = run_folder(name)
+    if folder is not None:
+        return folder
     raise ModelError(f"{name}: is no run folder, nor is {RUNS / name}: it has no config.json; "
                      "'seqgen train' makes one")  # fmt: skip
 

@@ -43,11 +43,11 @@ def diagnose(
 
 def _folder(name: str) -> Path:
     """The run that was meant, which need not have a model yet."""
-    from seqgen.runs import RUNS, find_model
+    from seqgen.runs import find_model, run_folder
 
-    for folder in (Path(name).expanduser(), RUNS / name) if name else ():
-        if (folder / "config.json").is_file():
-            return folder
+    folder = run_folder(name) if name else None
+    if folder is not None:
+        return folder
     found = find_model(name)
     if not isinstance(found, Path):
         raise UsageError(f"{name}: is no folder here; diagnose reads the folder of a run")

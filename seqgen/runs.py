@@ -27,6 +27,12 @@ def is_finished(folder: Path) -> bool:
     return (folder / "config.json").is_file() and (folder / "model.safetensors").is_file()
 
 
+def run_folder(name: str) -> Path | None:
+    """The run, finished or not, that `name` means: a folder, or one under `./checkpoints`."""
+    folders = (Path(name).expanduser(), RUNS / name)
+    return next((folder for folder in folders if (folder / "config.json").is_file()), None)
+
+
 def find_model(name: str = "") -> str | Path:
     """The run folder or Hub name that `name` means; without one the newest run, or the shipped.
 
