@@ -1,4 +1,4 @@
-"""The results of all programs that measure, as pages of tables."""
+"""The results of the programs that measure, as one page of tables."""
 
 import json
 import statistics
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from beliefs import verdicts
 from goals import goals
 from tasks import QUICK, TASKS, Task
 
@@ -293,59 +292,3 @@ def shown(row: Record, digits: int = 0) -> str:
     """The median, with the least and the most."""
     median, least, most = (f"{row[name]:,.{digits}f}" for name in ("median", "least", "most"))
     return f"{median} [{least}, {most}]"
-
-
-# Figure of a run, heading, digits.
-STUDIED = (
-    ("test", "test exact", 1),
-    ("best", "best dev exact", 1),
-    ("largest_swing", "largest swing", 1),
-    ("mean_swing", "mean swing", 2),
-    ("norm_median", "norm, median", 2),
-    ("norm_99", "norm, 99 %", 2),
-    ("norm_spread", "norm, spread", 3),
-    ("clipped", "clipped, %", 1),
-    ("seconds", "seconds", 0),
-)
-
-
-def studies_page(results: Record) -> str:
-    """The four studies, in Markdown: first what they say of the usual beliefs."""
-    lines = [
-        "# Steadier training: what holds",
-        "",
-        "Made by `studies.py` from `results/study_*.json`; `beliefs.py` judges. Means over the "
-        "seeds, ± their standard deviation. A swing is how many points of exact match a validation "
-        "lost on the one before; norms are of the gradient of an update before clipping.",
-        "",
-        "| belief | verdict | figures |",
-        "|---|---|---|",
-        *(f"| {one.belief} | {one.verdict} | {one.figures} |" for one in verdicts(results)),
-    ]
-    for name, result in results.items():
-        lines += ["", f"## {name.capitalize()}", "", f"{result['data']}. `{result['command']}`", ""]
-        lines += study_table(result)
-    return "\n".join(lines) + "\n"
-
-
-def study_table(result: Record) -> list[str]:
-    """A row a combination, and a line for each run that was not finished or went back."""
-    lines = [
-        "| | runs | " + " | ".join(heading for _, heading, _ in STUDIED) + " |",
-        "|---|--:|" + "--:|" * len(STUDIED),
-    ]
-    notes = []
-    for one in result["combinations"]:
-        cells = []
-        for name, _, digits in STUDIED:
-            found = one["figures"][name]
-            shown = f"{found[0]:.{digits}f} ± {found[1]:.{digits}f}" if found else "-"
-            cells.append(shown)
-        lines.append(f"| {one['label']} | {one['finished']} of {len(one['runs'])} | "
-                     f"{' | '.join(cells)} |")  # fmt: skip
-        for run in one["runs"]:
-            if run["state"] != "finished":
-                notes += ["", f"{run['folder']}: {run['state']}."]
-            elif run["returns"]:
-                notes += ["", f"{run['folder']}: went back {run['returns']} times."]
-    return lines + notes

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pages import studies_page
+from beliefs import verdicts
 from speed import machine
 
 from seqgen import cli, grid
@@ -25,7 +25,21 @@ HERE = Path(__file__).resolve().parent
 RESULTS, PAGE = HERE / "results", HERE / "STUDIES.md"
 FILES = {"train": "train/dut_train.tsv", "validation": "dev/dut_dev.tsv",
          "test": "test/dut_test.tsv"}  # fmt: skip
+# Figure of a run, heading, digits.
+STUDIED = (
+    ("test", "test exact", 1),
+    ("best", "best dev exact", 1),
+    ("largest_swing", "largest swing", 1),
+    ("mean_swing", "mean swing", 2),
+    ("norm_median", "norm, median", 2),
+    ("norm_99", "norm, 99 %", 2),
+    ("norm_spread", "norm, spread", 3),
+    ("clipped", "clipped, %", 1),
+    ("seconds", "seconds", 0),
+)
 QUICK = ["--max-steps", "3", "--validate-every", "1", "--seeds", "1", "--hidden", "8"]
+
+Record = dict[str, Any]
 
 
 def main() -> int:
@@ -48,15 +62,15 @@ def main() -> int:
         if code in (130, 143):
             return code
         results[name] = result(name, given.runs / name)
-    page = studies_page(results)
+    told = page(results)
     if given.quick:
-        print(page)
+        print(told)
         return 0
     RESULTS.mkdir(exist_ok=True)
     for name, found in results.items():
         text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
         (RESULTS / f"study_{name}.json").write_text(text, encoding="utf-8")
-    PAGE.write_text(page, encoding="utf-8")
+    PAGE.write_text(told, encoding="utf-8")
     return 0
 
 
@@ -66,7 +80,7 @@ def command(name: str, data: Path, folder: Path, jobs: str) -> list[str]:
     return ["ablate", "--study", name, *files, "--jobs", jobs, "--output-dir", str(folder)]
 
 
-def result(name: str, folder: Path) -> dict[str, Any]:
+def result(name: str, folder: Path) -> Record:
     """The figures of a study, on what they were measured, and the command that remakes them."""
     found = json.loads((folder / "ablation.json").read_text("utf-8"))
     words = command(name, Path("DATA"), Path(f"RUNS/{name}"), "1")
@@ -77,6 +91,48 @@ def result(name: str, folder: Path) -> dict[str, Any]:
         "machine": machine()["cpu"],
         **found,
     }
+
+
+def page(results: Record) -> str:
+    """The four studies, in Markdown: first what they say of the usual beliefs."""
+    lines = [
+        "# Steadier training: what holds",
+        "",
+        "Made by `studies.py` from `results/study_*.json`; `beliefs.py` judges. Means over the "
+        "seeds, ± their standard deviation. A swing is how many points of exact match a validation "
+        "lost on the one before; norms are of the gradient of an update before clipping.",
+        "",
+        "| belief | verdict | figures |",
+        "|---|---|---|",
+        *(f"| {one.belief} | {one.verdict} | {one.figures} |" for one in verdicts(results)),
+    ]
+    for name, result in results.items():
+        lines += ["", f"## {name.capitalize()}", "", f"{result['data']}. `{result['command']}`", ""]
+        lines += table(result)
+    return "\n".join(lines) + "\n"
+
+
+def table(result: Record) -> list[str]:
+    """A row a combination, and a line for each run that was not finished or went back."""
+    lines = [
+        "| | runs | " + " | ".join(heading for _, heading, _ in STUDIED) + " |",
+        "|---|--:|" + "--:|" * len(STUDIED),
+    ]
+    notes = []
+    for one in result["combinations"]:
+        cells = []
+        for name, _, digits in STUDIED:
+            found = one["figures"][name]
+            shown = f"{found[0]:.{digits}f} ± {found[1]:.{digits}f}" if found else "-"
+            cells.append(shown)
+        lines.append(f"| {one['label']} | {one['finished']} of {len(one['runs'])} | "
+                     f"{' | '.join(cells)} |")  # fmt: skip
+        for run in one["runs"]:
+            if run["state"] != "finished":
+                notes += ["", f"{run['folder']}: {run['state']}."]
+            elif run["returns"]:
+                notes += ["", f"{run['folder']}: went back {run['returns']} times."]
+    return lines + notes
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from test_benchmarks import contents
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
-beliefs, pages = (importlib.import_module(name) for name in ("beliefs", "pages"))
+beliefs, studies = (importlib.import_module(name) for name in ("beliefs", "studies"))
 
 
 def test_the_four_studies_run_and_leave_no_result(tmp_path):
@@ -34,7 +34,7 @@ def study(setting, figure, values, spread=0.1):
         "data": "made up", "command": "seqgen ablate",
         "combinations": [
             {"label": f"{setting}={value}", "values": {setting: value}, "finished": 3,
-             "figures": {name: [1.0, spread] for name, _, _ in pages.STUDIED}
+             "figures": {name: [1.0, spread] for name, _, _ in studies.STUDIED}
              | {figure: [mean, spread]},
              "runs": [{"state": "finished", "folder": "x", "returns": 0}] * 3}
             for value, mean in values.items()
@@ -70,7 +70,7 @@ def test_the_page_of_the_studies_has_a_row_a_combination_and_names_what_was_not_
     made["combinations"][1]["figures"] = dict.fromkeys(made["combinations"][1]["figures"])
     made["combinations"][1] |= {"finished": 0, "runs": [
         {"state": "diverged", "folder": "clip=5,seed=1", "returns": 3}]}  # fmt: skip
-    page = pages.studies_page({"clipping": made})
+    page = studies.page({"clipping": made})
     assert "| clip=0 | 3 of 3 | 1.0 ± 0.1 | 1.0 ± 0.1 | 6.0 ± 0.1 |" in page
     assert "| clip=5 | 0 of 1 | - | - |" in page
     assert "clip=5,seed=1: diverged." in page
