@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from speed import THREADS, machine
+from machine import THREADS, machine
 
 from seqgen.batching import Batch
 from seqgen.decoding import decode, padded

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from speed import machine
+from machine import machine
 
 from seqgen.batching import Batches, Budget
 from seqgen.config import Config

@@ -8,15 +8,10 @@ they are not there. Peers run in the environments that benchmarks/peers.sh made 
 with seqgen, A B A B. Each line of FILE has a word, a tab, and the word's symbols with spaces
 between. Medians over the rounds go to benchmarks/results/speed.json, and from there
 into the table of benchmarks/README.md. --quick runs every part on little and writes nothing.
-
-A model-free figure is the limit that the machine sets: the rate of large matrix products over the
-multiply-adds that a target token takes.
 """
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -24,81 +19,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import torch
+from contestants import Contestant, contestants, setting
+from machine import limits, machine
 from pages import page
 
 from seqgen import __version__
-from seqgen.devices import multiplies_bf16
 
 HERE = Path(__file__).resolve().parent
 RESULTS, TABLE = HERE / "results" / "speed.json", HERE / "README.md"
 EPOCHS = 5
-MULTIPLY_ADDS = 7.4e6  # a target token, forward, without input feeding
-BACKWARD = 3  # times the forward pass, both together
-THREADS = 2
 WIDTHS = (128, 256)  # of networks for words of characters
+PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))  # for them as well
 
 Record = dict[str, Any]
-
-
-class Contestant(NamedTuple):
-    """A tool with the options that make it do the work."""
-
-    name: str
-    python: str  # of its environment
-    driver: str
-    train: tuple[str, ...] = ()
-    decode: tuple[str, ...] = ()
-    beams: tuple[int, ...] = (1, 5)
-    model: str = ""  # the contestant whose model it decodes with, where it trains none of its own
-    compared: bool = False  # by its dev loss, although it does not decode
-
-    def run(self, command: str, *words: object) -> Record:
-        """The last line that its driver prints."""
-        environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
-        line = [self.python, str(HERE / "peers" / self.driver), command, *map(str, words)]
-        ran = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
-        if ran.returncode:
-            tail = "\n".join(ran.stderr.splitlines()[-5:])
-            raise SystemExit(f"{self.name}: {' '.join(line)} failed\n{tail}")
-        found: Record = json.loads(ran.stdout.splitlines()[-1])
-        return found
-
-
-def contestants(peers: Path | None) -> list[Contestant]:
-    """seqgen, the tutorial loop, and the peers that are installed."""
-    ours = sys.executable
-    sampled = (*setting("sampling.forcing_floor", 0.75), *setting("sampling.forcing_start", 0.75))
-    in_turn = (*sampled, *setting("sampling.passes", 0))
-    fed = setting("model.input_feeding", "true")
-    found = [
-        Contestant("seqgen", ours, "ours.py"),
-        Contestant("seqgen, sampled", ours, "ours.py", sampled, beams=()),
-        Contestant("seqgen, sampled step by step", ours, "ours.py", in_turn, beams=()),
-        Contestant("seqgen, input feeding", ours, "ours.py", fed, beams=()),
-        Contestant("seqgen --int8", ours, "ours.py", decode=("--int8",), model="seqgen"),
-        Contestant("tutorial loop", ours, "tutorial.py", beams=(1,)),
-    ]
-    if multiplies_bf16():
-        rounded = setting("train.precision", "bf16")
-        found.append(Contestant("seqgen, bf16", ours, "ours.py", rounded, beams=(), compared=True))
-    for name in ("opennmt", "eole", "joeynmt"):
-        python = (peers or HERE) / name / "bin" / "python"
-        if python.exists():
-            found.append(Contestant(name, str(python), f"{name}.py"))
-    return found
-
-
-def setting(name: str, value: object) -> tuple[str, str]:
-    """A setting of seqgen as options of its driver."""
-    return "--set", f"{name}={value}"
-
-
-PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))  # of words
 
 
 def main(options: argparse.Namespace) -> None:
@@ -134,39 +70,6 @@ def over(before: Record, measured: Record) -> Record:
     """What was measured of some tools, over what is known of all."""
     rows = {"rows": before.get("rows", {}) | measured["rows"]} if "rows" in measured else {}
     return before | measured | rows
-
-
-def machine() -> Record:
-    """What was measured on."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text("utf-8").splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if "model name" in line), model)
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "threads": THREADS,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "bf16": multiplies_bf16(),
-    }
-
-
-def limits() -> Record:
-    """The rates of large matrix products, in GFLOP/s, and of copying, in GB/s."""
-    torch.set_num_threads(THREADS)
-    size = 1536
-    rates = {}
-    for kind in (torch.float32, torch.bfloat16):
-        two = [torch.randn(size, size).to(kind) for _ in range(2)]
-        seconds = median_of(partial(torch.mm, *two), 15)
-        rates[str(kind).removeprefix("torch.")] = 2e-9 * size**3 / seconds
-    source = torch.randn(2**26)
-    target = torch.empty_like(source)
-    rates["copy"] = 2e-9 * 4 * len(source) / median_of(lambda: target.copy_(source), 7)
-    ceiling = rates["float32"] * 1e9 / (2 * MULTIPLY_ADDS * BACKWARD)
-    return {name: round(rate, 1) for name, rate in rates.items()} | {"ceiling": round(ceiling)}
 
 
 def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
@@ -318,17 +221,6 @@ def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     found = {name: spread(values, 3) for name, values in seconds.items()}
     say(f"start: {found}")
     return found
-
-
-def median_of(call: Callable[[], object], times: int) -> float:
-    """The median seconds of a call."""
-    call()
-    taken = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken)
 
 
 def spread(values: Sequence[float], digits: int = 0) -> Record:

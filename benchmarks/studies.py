@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from beliefs import verdicts
-from speed import machine
+from machine import machine
 
 from seqgen import cli, grid
 

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from machine import machine
 from pages import page
 from peers.measure import peak_mib
-from speed import RESULTS, TABLE, machine
+from speed import RESULTS, TABLE
 
 from seqgen.batching import Batch
 from seqgen.decoding import padded
