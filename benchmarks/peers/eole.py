@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from typing import Any
 
 import family
 import measure
@@ -19,6 +20,20 @@ DIFFERS = [
     *family.DIFFERS,
 ]
 PAD = 0
+NETWORK: dict[str, Any] = {
+    # The architecture "rnn" has a unidirectional encoder whatever is asked for.
+    "architecture": "custom",
+    "embeddings": {"word_vec_size": 256, "position_encoding_type": None},
+    "encoder": {"encoder_type": "brnn", "rnn_type": "LSTM", "layers": 1, "hidden_size": 512},
+    "decoder": {
+        "decoder_type": "rnn",
+        "rnn_type": "LSTM",
+        "layers": 1,
+        "hidden_size": 512,
+        "global_attention": "general",
+    },
+    "input_feed": 1,
+}
 
 
 def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
@@ -34,62 +49,53 @@ def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
 
 def config(options: argparse.Namespace) -> TrainConfig:
     """eole's configuration for this work."""
-    corpora = {"corpus": "train", "valid": "val"}
     return TrainConfig(
-        data={
-            name: {
-                "path_src": str(options.work / f"{split}.en"),
-                "path_tgt": str(options.work / f"{split}.de"),
-                "transforms": [],
-                "weight": 1,
-            }
-            for name, split in corpora.items()
-        },
+        data=corpora(options),
         src_vocab=str(options.work / "vocab.txt"),
         share_vocab=True,
         pad_token="<pad>",
         seed=1,
         report_every=50,
-        model={
-            # The architecture "rnn" has a unidirectional encoder whatever is asked for.
-            "architecture": "custom",
-            "embeddings": {"word_vec_size": 256, "position_encoding_type": None},
-            "encoder": {
-                "encoder_type": "brnn",
-                "rnn_type": "LSTM",
-                "layers": 1,
-                "hidden_size": 512,
-            },
-            "decoder": {
-                "decoder_type": "rnn",
-                "rnn_type": "LSTM",
-                "layers": 1,
-                "hidden_size": 512,
-                "global_attention": "general",
-            },
-            "input_feed": 1,
-        },
-        training={
-            "model_path": str(options.out),
-            "keep_checkpoint": 1,
-            "optim": "adam",
-            "learning_rate": 0.001,
-            "max_grad_norm": 1.0,
-            "dropout": [0.3],
-            "batch_type": "tokens",
-            "batch_size": family.BATCH,
-            "normalization": "tokens",
-            # A larger bucket than the corpus holds it several times over, and of the copies of a
-            # sentence, which sorting brings together, a batch keeps one.
-            "bucket_size": len(measure.read_lines(options.work / "train.de")),
-            "num_workers": 0,
-            "valid_batch_size": 1000,
-            "train_steps": family.NEVER,
-            "valid_steps": family.NEVER,
-            "save_checkpoint_steps": family.NEVER,
-            "log_attention_entropy": False,
-        },
+        model=NETWORK,
+        training=training(options),
     )
+
+
+def corpora(options: argparse.Namespace) -> dict[str, Any]:
+    """The pairs to train on and to validate on."""
+    return {
+        name: {
+            "path_src": str(options.work / f"{split}.en"),
+            "path_tgt": str(options.work / f"{split}.de"),
+            "transforms": [],
+            "weight": 1,
+        }
+        for name, split in (("corpus", "train"), ("valid", "val"))
+    }
+
+
+def training(options: argparse.Namespace) -> dict[str, Any]:
+    """How it is trained: validation and checkpoints never come in between."""
+    return {
+        "model_path": str(options.out),
+        "keep_checkpoint": 1,
+        "optim": "adam",
+        "learning_rate": 0.001,
+        "max_grad_norm": 1.0,
+        "dropout": [0.3],
+        "batch_type": "tokens",
+        "batch_size": family.BATCH,
+        "normalization": "tokens",
+        # A larger bucket than the corpus holds it several times over, and of the copies of a
+        # sentence, which sorting brings together, a batch keeps one.
+        "bucket_size": len(measure.read_lines(options.work / "train.de")),
+        "num_workers": 0,
+        "valid_batch_size": 1000,
+        "train_steps": family.NEVER,
+        "valid_steps": family.NEVER,
+        "save_checkpoint_steps": family.NEVER,
+        "log_attention_entropy": False,
+    }
 
 
 def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:

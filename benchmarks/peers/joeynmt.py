@@ -27,13 +27,27 @@ DIFFERS = [
 # Padded tokens of the longer side; with this many, a batch holds about 1,000 target tokens.
 BATCH = 2100
 NEVER = 10**9
+LAYER = {
+    "type": "recurrent",
+    "rnn_type": "lstm",
+    "num_layers": 1,
+    "dropout": 0.3,
+    "embeddings": {"embedding_dim": 256, "dropout": 0.3},
+}
+ENCODER = {**LAYER, "hidden_size": 256, "bidirectional": True}
+DECODER = {
+    **LAYER,
+    "hidden_size": 512,
+    "hidden_dropout": 0.3,
+    "init_hidden": "bridge",
+    "input_feeding": True,
+    "attention": "luong",
+}
 
 
 def config(options: argparse.Namespace) -> dict[str, Any]:
     """JoeyNMT's configuration for this work."""
     side = {"level": "word", "lowercase": False, "voc_file": str(options.work / "vocab.txt")}
-    embeddings = {"embedding_dim": 256, "dropout": 0.3}
-    recurrent = {"type": "recurrent", "rnn_type": "lstm", "num_layers": 1, "dropout": 0.3}
     return {
         "name": "peer",
         "joeynmt_version": "2.3.0",
@@ -46,23 +60,7 @@ def config(options: argparse.Namespace) -> dict[str, Any]:
             "src": {"lang": "en", **side},
             "trg": {"lang": "de", **side},
         },
-        "model": {
-            "encoder": {
-                **recurrent,
-                "embeddings": embeddings,
-                "hidden_size": 256,
-                "bidirectional": True,
-            },
-            "decoder": {
-                **recurrent,
-                "embeddings": embeddings,
-                "hidden_size": 512,
-                "hidden_dropout": 0.3,
-                "init_hidden": "bridge",
-                "input_feeding": True,
-                "attention": "luong",
-            },
-        },
+        "model": {"encoder": ENCODER, "decoder": DECODER},
         "training": {
             "optimizer": "adam",
             "learning_rate": 0.001,

@@ -21,6 +21,17 @@ from onmt.inference_engine import InferenceEnginePY
 from onmt.utils.parse import ArgumentParser
 
 PAD = 1  # OpenNMT-py's id, the second of its special tokens
+NETWORK = {
+    "model_type": "text",
+    "encoder_type": "brnn",
+    "decoder_type": "rnn",
+    "rnn_type": "LSTM",
+    "layers": 1,
+    "word_vec_size": 256,
+    "hidden_size": 512,
+    "global_attention": "general",
+    "input_feed": 1,
+}
 
 
 def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
@@ -54,15 +65,7 @@ def train_settings(options: argparse.Namespace) -> argparse.Namespace:
         "save_model": options.out / "model",
         "keep_checkpoint": 1,
         "seed": 1,
-        "model_type": "text",
-        "encoder_type": "brnn",
-        "decoder_type": "rnn",
-        "rnn_type": "LSTM",
-        "layers": 1,
-        "word_vec_size": 256,
-        "hidden_size": 512,
-        "global_attention": "general",
-        "input_feed": 1,
+        **NETWORK,
         "dropout": 0.3,
         "optim": "adam",
         "learning_rate": 0.001,
