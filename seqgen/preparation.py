@@ -3,21 +3,19 @@
 import hashlib
 import itertools
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import numpy
 
 from seqgen import tokenizer
 from seqgen.batching import Encoded, Integers, Side
+from seqgen.cache import cached
 from seqgen.config import Config
 from seqgen.corpus import Corpus, Split, read_corpus
-from seqgen.errors import DataError, ModelError
+from seqgen.errors import DataError
 from seqgen.sections import Facts, TokenizerConfig
 from seqgen.segments import split_sentences
 from seqgen.signals import Pause, never
@@ -27,8 +25,6 @@ from seqgen.vocabulary import BOS, EOS
 CHUNK = 5_000  # pairs encoded at a time, and between two looks at whether to stop
 EXAMPLES = 6
 LOOKED_AT = 10_000  # sources whose sentences are counted
-
-Entry = TypeVar("Entry")
 
 
 class Prepared(NamedTuple):
@@ -108,12 +104,6 @@ def inspect(config: Config) -> list[str]:
     return list(prepare(config).found)
 
 
-def cache_folder() -> Path:
-    """Where encoded corpora lie: `SEQGEN_CACHE`, or the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("SEQGEN_CACHE") or Path(base) / "seqgen")
-
-
 def pairs_sha256(split: Iterable[tuple[str, str]]) -> str:
     """The digest of all pairs of a split, in order."""
     digest = hashlib.sha256()
@@ -132,12 +122,11 @@ def encode(
     threads: int = 0,
 ) -> Encoded:
     """The ids of a split, memory-mapped from the cache; pairs longer than `longest` stay out."""
-    key = _key(fingerprint, tokenizers.key, *longest)
-    return _cached(
-        f"ids-{key}",
-        read_ids,
+    made_of = (fingerprint, tokenizers.key, *longest)
+    return cached(
+        "ids", made_of, read_ids,
         lambda draft: write_ids(draft, split, tokenizers, longest, threads),
-    )
+    )  # fmt: skip
 
 
 def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> Tokenizers:
@@ -153,43 +142,7 @@ def _tokenizers(train: Watched, fingerprint: str, config: TokenizerConfig) -> To
 
     # How pieces are drawn in training is nothing to how they are found.
     found = {name: value for name, value in asdict(config).items() if "subword" not in name}
-    key = _key(fingerprint, json.dumps(found))
-    return _cached(f"tokenizer-{key}", read, write)
-
-
-def _cached(name: str, read: Callable[[Path], Entry], write: Callable[[Path], None]) -> Entry:
-    """An entry of the cache folder, written where it is not there yet or was cut short."""
-    folder = cache_folder() / name
-    try:
-        return read(folder)
-    except (FileNotFoundError, ValueError, EOFError, IndexError, ModelError):
-        shutil.rmtree(folder, ignore_errors=True)
-    with _appearing(folder) as draft:
-        write(draft)
-    return read(folder)
-
-
-class _appearing:
-    """A draft folder that takes its name when it is complete, and goes when it is not."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def __enter__(self) -> Path:
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.folder.parent))
-        return self.draft
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                self.draft.rename(self.folder)
-        except OSError:
-            # Another process may have written the same content meanwhile: then its folder stays.
-            if not self.folder.exists():
-                raise
-        finally:
-            shutil.rmtree(self.draft, ignore_errors=True)
+    return cached("tokenizer", (fingerprint, json.dumps(found)), read, write)
 
 
 def write_ids(
@@ -238,10 +191,6 @@ def _side(folder: Path, name: str) -> Side:
 def _chunks(pairs: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
     while chunk := list(itertools.islice(pairs, CHUNK)):
         yield chunk
-
-
-def _key(*values: object) -> str:
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:32]
 
 
 def _facts(corpus: Corpus, train: Encoded, tokenizers: Tokenizers, fingerprint: str) -> Facts:

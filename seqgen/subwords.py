@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqgen.batching import Encoded, mixed
+from seqgen.cache import cache_folder
 from seqgen.config import Config
-from seqgen.preparation import Prepared, cache_folder, read_ids, write_ids
+from seqgen.preparation import Prepared, read_ids, write_ids
 from seqgen.tokenizer import Tokenizer, Tokenizers
 
 

@@ -1,4 +1,4 @@
-"""The cache of encoded corpora: used again where nothing changed, and never where something did."""
+"""Encoded corpora: used again where nothing changed, and never where something did."""
 
 import hashlib
 import os
@@ -173,16 +173,6 @@ def test_a_tokenizer_that_is_cut_between_two_pieces_is_made_again(data, work, tm
     assert work == ["tokenizer"]
 
 
-def test_an_entry_that_another_process_wrote_first_stays(tmp_path):
-    folder = tmp_path / "entry"
-    with preparation._appearing(folder) as draft:
-        (draft / "a").write_text("later")
-        folder.mkdir()
-        (folder / "a").write_text("first")
-    assert (folder / "a").read_text() == "first"
-    assert [path.name for path in tmp_path.iterdir()] == ["entry"]
-
-
 def test_what_stops_the_work_leaves_nothing_half_done(data, tmp_path):
     drafts = []
 
@@ -256,14 +246,6 @@ print(large - small, (2 * 4 * 301 * 50_000) / 2**20)
     grown, ids = map(float, done.stdout.split())
     assert ids > 110
     assert grown < 20, "MiB"
-
-
-def test_the_cache_folder_is_where_users_expect_it(monkeypatch, tmp_path):
-    monkeypatch.delenv("SEQGEN_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert preparation.cache_folder() == tmp_path / "seqgen"
-    monkeypatch.setenv("SEQGEN_CACHE", str(tmp_path / "mine"))
-    assert preparation.cache_folder() == tmp_path / "mine"
 
 
 def test_a_corpus_without_pairs_to_train_on_says_what_would_do(data):
