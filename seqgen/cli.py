@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 import typer
 from typer.main import get_command
 
-from seqgen import __version__, commands, flags, investigations, studycommands
+from seqgen import __version__, commands, flags, investigations, modelcommands, studycommands
 from seqgen.errors import SeqgenError, UsageError
 from seqgen.signals import exit_on_termination
 from seqgen.terminal import note
@@ -40,9 +40,9 @@ REMEDIES = {
 TRAINING = ("data", "tokenizer", "model", "sampling", "train", "decode")
 COMMANDS: dict[str, tuple[Callable[..., Any], Sequence[str]]] = {
     "train": (commands.train, TRAINING),
-    "translate": (commands.translate, ("decode",)),
-    "evaluate": (commands.evaluate, ("data", "decode")),
-    "score": (commands.score, ()),
+    "translate": (modelcommands.translate, ("decode",)),
+    "evaluate": (modelcommands.evaluate, ("data", "decode")),
+    "score": (modelcommands.score, ()),
     "diagnose": (investigations.diagnose, ()),
     "demo": (commands.demo, ()),
     "export": (commands.export, ()),

@@ -26,7 +26,7 @@ LEVELS = """
     evaluation pictures validation averaging card start course divergence plateaus instruments
     curves comparison ratetest |
     training ablation ablationtable | diagnosis charts report |
-    flags texts commands investigations studycommands cli | __main__
+    flags texts commands modelcommands investigations studycommands cli | __main__
 """
 LEVEL = [names.split() for names in LEVELS.split("|")]
 RANK = {name: rank for rank, name in enumerate(name for names in LEVEL for name in names)}
@@ -34,7 +34,7 @@ RANK = {name: rank for rank, name in enumerate(name for names in LEVEL for name 
 HEAVY = {"torch", "datasets", "gradio", "sentencepiece"}
 LONGEST_MODULE, LONGEST_FUNCTION, MOST_PARAMETERS = 320, 45, 7
 # Typer turns parameters into options: a command has as many as it offers.
-COMMANDS = (PACKAGE / "commands.py", PACKAGE / "studycommands.py")
+COMMANDS = tuple(PACKAGE / f"{name}.py" for name in ("commands", "modelcommands", "studycommands"))
 
 
 def test_the_globs_of_this_file_find_the_package():

@@ -472,9 +472,9 @@ def test_arguments_stdin_and_files_agree(run, copying, elsewhere):
 def test_as_many_lines_come_out_as_go_in_and_in_their_order(lines):
     content = "".join(f"{line}\n" for line in lines).removeprefix("\ufeff")
     with swapped(content.encode()) as out:
-        sources = commands.texts.read_sources([], "")
+        sources = texts.read_sources([], "")
         for number, source in enumerate(sources):
-            commands.texts.write_hypotheses(number, source, [Copying().of(source, 0)], "plain")
+            texts.write_hypotheses(number, source, [Copying().of(source, 0)], "plain")
     assert out.getvalue() == content
 
 
