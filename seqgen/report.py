@@ -1,41 +1,18 @@
 """A diagnosis for people: the same sections as text and as one page that needs nothing else."""
 
-import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from seqgen import charts
 from seqgen.advice import band
 from seqgen.diagnosis import Diagnosis, Record
 from seqgen.terminal import one_line
+from seqgen.webpage import Lines, Picture, Section, Table, page
 
 WIDEST = 100  # characters of a text that is shown
 SCORES = ("loss", "accuracy", "bleu", "chrf", "exact", "cer", "wer", "per")
 BANDS = ("vanishing", "healthy", "warning", "exploding")
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1c1c1e; background: #fff; }
-h1, h2 { font-weight: 600; } h2 { margin-top: 2rem; border-top: 1px solid #ddd; padding-top: 1rem; }
-pre { background: #f5f5f7; padding: .8rem; overflow-x: auto; font-size: 13px; }
-img { max-width: 100%; } figure { margin: 1rem 0; } figcaption { color: #555; }
-"""
-
-
-class Picture(NamedTuple):
-    """A chart that is drawn where somebody looks at it."""
-
-    caption: str
-    address: Callable[[], str]
-
-
-class Section(NamedTuple):
-    """A part of the report."""
-
-    title: str
-    lines: list[str]
-    pictures: list[Picture]
 
 
 def as_text(found: Diagnosis) -> Iterator[str]:
@@ -44,32 +21,23 @@ def as_text(found: Diagnosis) -> Iterator[str]:
     for section in sections(found):
         yield ""
         yield section.title
-        yield from (f"  {one_line(line)}" for line in section.lines)
+        yield from (f"  {one_line(line)}" for line in section.lines())
 
 
 def as_page(found: Diagnosis) -> str:
-    """The report as HTML; what a user wrote is text there and nothing else."""
-    parts = [_as_html(section) for section in sections(found)]
-    name = html.escape(found.name)
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<title>{name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{name}</h1>\n"
-        + "".join(parts)
-        + "</body>\n</html>\n"
-    )
+    """The report as HTML."""
+    return page(found.name, sections(found))
 
 
 def sections(found: Diagnosis) -> list[Section]:
     """What there is to tell, the most useful first."""
     every = (_advice, _course, _gradient, _parts, _recurrence, _attention, _exposure, _rest, _worst)
-    return [section for section in (part(found) for part in every)
-            if section.lines or section.pictures]  # fmt: skip
+    return [section for section in (part(found) for part in every) if section.parts]
 
 
 def _advice(found: Diagnosis) -> Section:
     lines = found.advice or ["every reading that there is lies within its band"]
-    return Section("Advice", [*lines, *found.notes], [])
+    return _section("Advice", [*lines, *found.notes])
 
 
 def _course(found: Diagnosis) -> Section:
@@ -94,7 +62,7 @@ def _course(found: Diagnosis) -> Section:
     pictures = [Picture("Loss, nats a token", lambda: charts.curves(losses)),
                 Picture("Dev metrics", lambda: charts.curves(metrics)),
                 Picture("Learning rate", lambda: charts.curves(rate))]  # fmt: skip
-    return Section("How it went", lines, pictures if logs else [])
+    return _section("How it went", lines, pictures if logs else [])
 
 
 def _gradient(found: Diagnosis) -> Section:
@@ -102,7 +70,7 @@ def _gradient(found: Diagnosis) -> Section:
     points = _points(found.logs, "gradient_norm")
     norms = sorted(value for _, value in points if value is not None)
     if not norms:
-        return Section("Gradient", [], [])
+        return _section("Gradient", [])
     where = [band(norm, found.config) for norm in norms]
     shares = ", ".join(
         f"{where.count(name) / len(where):.0%} {name}" for name in BANDS if name in where
@@ -116,18 +84,17 @@ def _gradient(found: Diagnosis) -> Section:
         lines.append(f"noise scale {scale:,.0f} tokens; an update has {tokens:,.0f}")
     bounds = (train.norm_vanishing, train.norm_warning, train.norm_exploding)
     pictures = [Picture("Gradient norm and its bands", lambda: charts.banded(points, bounds))]
-    return Section("Gradient", lines, pictures)
+    return _section("Gradient", lines, pictures)
 
 
 def _parts(found: Diagnosis) -> Section:
     """Gradient norm and update ratio of each part over time."""
     if not found.norms:
-        return Section("Parts", [], [])
+        return _section("Parts", [])
     last = found.norms[-1]
     norms, ratios = last["gradient_norms"], last.get("update_ratios") or {}
-    lines = _table(("", "gradient norm", "update / weights"),
-                   [(part, _number(norm), _number(ratios.get(part)))
-                    for part, norm in norms.items()])  # fmt: skip
+    rows = [(part, _number(norm), _number(ratios.get(part))) for part, norm in norms.items()]
+    lines = Table(("", "gradient norm", "update / weights"), rows).lines()
     steps = [one["step"] for one in found.norms]
 
     def over_time(name: str) -> str:
@@ -135,7 +102,7 @@ def _parts(found: Diagnosis) -> Section:
         rows = {part: [(one.get(name) or {}).get(part) for one in found.norms] for part in parts}
         return charts.heat_map(steps, rows)
 
-    return Section("Parts of the network", lines, [
+    return _section("Parts of the network", lines, [
         Picture("Gradient norm", lambda: over_time("gradient_norms")),
         Picture("Update to weights", lambda: over_time("update_ratios"))])  # fmt: skip
 
@@ -147,7 +114,8 @@ def _recurrence(found: Diagnosis) -> Section:
     shares, keeping = read.get("saturation") or {}, read.get("keeping") or {}
     rows = [(name, _number(radius), _number(stretch.get(name)), _percent(shares.get(name)))
             for name, radius in radii.items()]  # fmt: skip
-    lines = _table(("", "spectral radius", "singular value", "saturated"), rows) if rows else []
+    head = ("", "spectral radius", "singular value", "saturated")
+    lines = Table(head, rows).lines() if rows else []
     lines += [f"{name} keeps {_percent(mean)} of its state a step" for name, mean in
               keeping.items()]  # fmt: skip
     curve = read.get("gradient_by_distance") or []
@@ -155,24 +123,24 @@ def _recurrence(found: Diagnosis) -> Section:
         "Gradient at an encoder state, by steps to the end of reading",
         lambda: charts.curves({"norm": list(enumerate(curve))}, "steps", logarithmic=True),
     )
-    return Section("Recurrence and gates", lines, [picture] if curve else [])
+    return _section("Recurrence and gates", lines, [picture] if curve else [])
 
 
 def _attention(found: Diagnosis) -> Section:
     read = found.readings
     if read.get("attention_entropy") is None:
-        return Section("Attention", [], [])
+        return _section("Attention", [])
     line = (f"entropy {_number(read['attention_entropy'])} nats, "
             f"{_percent(read.get('attention_spread'))} of the most there can be")  # fmt: skip
     drawn = found.tried.attention if found.tried else []
     pictures = [Picture(f"One of the worst examples, {number}", partial(charts.attention, one))
                 for number, one in enumerate(drawn, start=1)]  # fmt: skip
-    return Section("Attention", [line], pictures)
+    return _section("Attention", [line], pictures)
 
 
 def _exposure(found: Diagnosis) -> Section:
     if found.tried is None:
-        return Section("Exposure", [], [])
+        return _section("Exposure", [])
     exposed, pairs = found.tried.exposure, found.tried.pairs
     forced, free = exposed.totals
     lines = [f"right tokens over {pairs:,} validation pairs: {forced:.1%} fed the reference, "
@@ -182,19 +150,19 @@ def _exposure(found: Diagnosis) -> Section:
         right, own = exposed.forced[place], exposed.free[place]
         gap, tokens = f"{100 * (right - own):.1f}", f"{exposed.tokens[place]:,}"
         rows.append((f"{place + 1}", _percent(right), _percent(own), gap, tokens))
-    lines += _table(("position", "forced", "free", "gap", "tokens"), rows)
+    lines += Table(("position", "forced", "free", "gap", "tokens"), rows).lines()
     names = {"fed the reference": exposed.forced, "on its own": exposed.free}
     points = {name: [(place + 1, share) for place, share in enumerate(each)]
               for name, each in names.items()}  # fmt: skip
     picture = Picture("Share of right tokens by target position",
                       lambda: charts.curves(points, "position"))  # fmt: skip
-    return Section("Exposure: right tokens by position", lines, [picture])
+    return _section("Exposure: right tokens by position", lines, [picture])
 
 
 def _rest(found: Diagnosis) -> Section:
     unused = found.readings.get("never_updated") or {}
     lines = [f"{share:.1%} of {name} has never had a gradient" for name, share in unused.items()]
-    return Section("Embeddings", lines, [])
+    return _section("Embeddings", lines)
 
 
 def _worst(found: Diagnosis) -> Section:
@@ -203,18 +171,11 @@ def _worst(found: Diagnosis) -> Section:
         lines += [f"chrF {one.score:.1f}", f"  source      {_cut(one.source)}",
                   f"  reference   {_cut(one.reference)}",
                   f"  hypothesis  {_cut(one.hypothesis)}"]  # fmt: skip
-    return Section("Worst examples", lines, [])
+    return _section("Worst examples", lines)
 
 
-def _as_html(section: Section) -> str:
-    figures = "".join(
-        f'<figure><img alt="{html.escape(one.caption)}" src="{one.address()}">'
-        f"<figcaption>{html.escape(one.caption)}</figcaption></figure>\n"
-        for one in section.pictures
-    )
-    lines = html.escape("\n".join(one_line(line) for line in section.lines))
-    text = f"<pre>{lines}</pre>\n" if section.lines else ""
-    return f"<h2>{html.escape(section.title)}</h2>\n{text}{figures}"
+def _section(title: str, lines: list[str], pictures: Sequence[Picture] = ()) -> Section:
+    return Section(title, [*([Lines(lines)] if lines else ()), *pictures])
 
 
 def _points(records: Sequence[Record], name: str) -> list[tuple[float, float | None]]:
@@ -224,16 +185,6 @@ def _points(records: Sequence[Record], name: str) -> list[tuple[float, float | N
 def _places(count: int) -> list[int]:
     """At most twelve places, more of them at the start."""
     return [place for place in (*range(8), 9, 14, 19, 29, 49) if place < count]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns, the first to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]),
-                   *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
-        for row in (head, *rows)
-    ]  # fmt: skip
 
 
 def _number(value: Any) -> str:

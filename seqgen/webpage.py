@@ -3,21 +3,35 @@
 import base64
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from seqgen.errors import UsageError
-from seqgen.terminal import printable
+from seqgen.terminal import one_line, printable
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
+       color: #1c1c1e; background: #fff }
+h1, h2 { font-weight: 600 } h2 { margin-top: 2rem; border-top: 1px solid #ddd; padding-top: 1rem }
 table { border-collapse: collapse; margin: 1rem 0 }
 td, th { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid #ddd }
 td:first-child, th:first-child { text-align: left }
-img { width: 100%; max-width: 54rem }
+pre { background: #f5f5f7; padding: .8rem; overflow-x: auto; font-size: 13px }
+img { max-width: 100% } figure { margin: 1rem 0 } figcaption { color: #555 }
 """
+
+
+class Lines(NamedTuple):
+    """Lines of text that stand as they are written, one below the other."""
+
+    content: Sequence[str]
+
+    def html(self) -> str:
+        """The lines as HTML."""
+        text = "\n".join(one_line(line) for line in self.content)
+        return f"<pre>{escape(text)}</pre>"
 
 
 class Table(NamedTuple):
@@ -91,28 +105,51 @@ class Chart(NamedTuple):
         return f'<img alt="{escape(self.title)}" src="data:image/svg+xml;base64,{content}">'
 
 
+class Picture(NamedTuple):
+    """A drawing that is made where somebody looks at it."""
+
+    caption: str
+    address: Callable[[], str]  # of data that hold the drawing
+
+    def html(self) -> str:
+        """The drawing with what it shows below it."""
+        caption = escape(self.caption)
+        return (
+            f'<figure><img alt="{caption}" src="{self.address()}">'
+            f"<figcaption>{caption}</figcaption></figure>"
+        )
+
+
 class Section(NamedTuple):
     """A heading and what stands under it; a string is a paragraph."""
 
     title: str
-    parts: Sequence[str | Table | Chart]
+    parts: Sequence[str | Lines | Table | Chart | Picture]
+
+    def lines(self) -> list[str]:
+        """What it says in words and figures, a line each."""
+        lines: list[str] = []
+        for part in self.parts:
+            if isinstance(part, str):
+                lines.append(part)
+            elif isinstance(part, Lines):
+                lines += part.content
+            elif isinstance(part, Table):
+                lines += part.lines()
+        return lines
 
 
 def text(sections: Sequence[Section]) -> list[str]:
-    """Everything but the charts, a line each; a section without anything else is left out."""
+    """Everything but what is drawn, a line each; a section without anything else is left out."""
     lines: list[str] = []
     for section in sections:
-        shown = [part for part in section.parts if not isinstance(part, Chart)]
-        if not shown:
-            continue
-        lines += ["", section.title] if lines else [section.title]
-        for part in shown:
-            lines += [part] if isinstance(part, str) else part.lines()
+        if shown := section.lines():
+            lines += ["", section.title, *shown] if lines else [section.title, *shown]
     return lines
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
-    """One HTML page. Texts may hold anything: they are escaped."""
+    """One HTML page. Texts may hold anything: they are text there and nothing else."""
     body = [f"<h1>{escape(title)}</h1>"]
     for section in sections:
         body.append(f"<h2>{escape(section.title)}</h2>")

@@ -6,12 +6,14 @@ import re
 import pytest
 
 from seqgen.errors import UsageError
-from seqgen.webpage import Chart, Curve, Section, Table, check_page, page, text
+from seqgen.webpage import Chart, Curve, Lines, Picture, Section, Table, check_page, page, text
 
 NASTY = "<script>alert(1)</script>&\"'"
 TABLE = Table(["", "score", "p"], [["a", "7.25", "0.5"], ["longer", "12.00", ""]])
 CHART = Chart("loss", [Curve("_one", [1, 2, 3], [3.0, float("nan"), 1.0]),
                        Curve("a$b$", [1, 2], [2.0, 1.0])])  # fmt: skip
+
+DRAWN = "data:image/svg+xml;base64,PHN2Zy8+"
 
 
 def drawings(html):
@@ -23,9 +25,28 @@ def test_a_table_is_in_columns():
     assert TABLE.lines() == ["        score    p", "a        7.25  0.5", "longer  12.00"]
 
 
-def test_text_has_everything_but_charts():
-    sections = [Section("One", ["said", TABLE]), Section("Two", [CHART]), Section("Three", ["x"])]
-    assert text(sections) == ["One", "said", *TABLE.lines(), "", "Three", "x"]
+def test_text_has_everything_but_drawings():
+    drawn = [CHART, Picture("looked", lambda: DRAWN)]
+    sections = [Section("One", ["said", TABLE]), Section("Two", drawn),
+                Section("Three", ["x", Lines(["y", " z"]), *drawn])]  # fmt: skip
+    assert text(sections) == ["One", "said", *TABLE.lines(), "", "Three", "x", "y", " z"]
+
+
+def test_a_picture_is_drawn_for_a_page_and_for_nothing_else():
+    drawn = []
+    sections = [Section("One", ["said", Picture("looked", lambda: drawn.append(1) or DRAWN)])]
+    assert text(sections) == ["One", "said"]
+    assert not drawn
+    html = page("Title", sections)
+    assert drawn == [1]
+    assert f'<img alt="looked" src="{DRAWN}">' in html
+    assert "<figcaption>looked</figcaption>" in html
+
+
+def test_lines_stand_as_they_are_written_one_below_the_other():
+    assert "<pre>a\n  b c\n\\u001b</pre>" in page(
+        "T", [Section("O", [Lines(["a", "  b\nc", "\x1b"])])]
+    )
 
 
 def test_a_page_has_every_part_in_order_and_each_chart_as_a_drawing():
@@ -44,8 +65,10 @@ def test_a_page_has_every_part_in_order_and_each_chart_as_a_drawing():
 def test_nothing_in_a_page_can_run_or_be_fetched():
     table = Table([NASTY], [[NASTY]])
     chart = Chart(NASTY, [Curve(NASTY, [1, 2], [1, 2])])
-    html = page(NASTY, [Section(NASTY, [NASTY, table, chart])])
-    assert html.count("&lt;script&gt;") == 7  # title, h1, h2, paragraph, heading, cell, image
+    others = [Lines([NASTY]), Picture(NASTY, lambda: DRAWN)]
+    html = page(NASTY, [Section(NASTY, [NASTY, table, chart, *others])])
+    # Title, h1, h2, paragraph, heading, cell, chart; line, picture and its caption.
+    assert html.count("&lt;script&gt;") == 10
     assert "<script" not in html
     assert not re.search(r"(src|href)=\"(?!data:image/svg)", html)
     assert "default-src 'none'" in html
