@@ -1,6 +1,5 @@
 """Encoder, bridge and decoder put together, and the loss they are trained on."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -17,9 +16,10 @@ from seqgen.coverage import repeated
 from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
+from seqgen.initialization import initialize
 from seqgen.losses import CrossEntropy
 from seqgen.modelsection import ModelConfig
-from seqgen.recurrent import INITIALIZATIONS, Recurrent, State, initialize
+from seqgen.recurrent import State
 from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
 from seqgen.vocabulary import EOS, PAD, UNK
 
@@ -256,7 +256,7 @@ def build(config: ModelConfig, source_vocabulary: int, target_vocabulary: int) -
     """A network with fresh weights, drawn from torch's global generator."""
     model = _network(config, source_vocabulary, target_vocabulary)
     model.word_dropout = config.word_dropout
-    _initialize(model, config)
+    initialize(model.encoder, model.bridge, model.decoder, config)
     return _tied(model, config)
 
 
@@ -288,30 +288,6 @@ def _tied(model: Seq2Seq, config: ModelConfig) -> Seq2Seq:
     if config.tie == "all":
         model.encoder.embedding.weight = model.decoder.embedding.weight
     return model
-
-
-def _initialize(model: Seq2Seq, config: ModelConfig) -> None:
-    source = model.encoder.embedding
-    for module in model.modules():
-        if isinstance(module, Recurrent):
-            initialize(
-                module, config.initialization, config.recurrent_initialization, config.forget_bias
-            )
-        elif isinstance(module, nn.Linear):
-            INITIALIZATIONS[config.initialization](module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Embedding):
-            # Embeddings far apart are told apart early; near ones are moved sooner. One that is the
-            # output projection as well has to be small, or the first softmax would be far from
-            # uniform.
-            tied = config.tie == "all" or (config.tie == "target" and module is not source)
-            spread = 1 / math.sqrt(module.embedding_dim) if tied else config.embedding_std
-            nn.init.normal_(module.weight, std=spread)
-            nn.init.zeros_(module.weight[PAD])
-    if model.decoder.follow is not None:
-        nn.init.zeros_(model.decoder.follow.weight)
-        nn.init.ones_(model.decoder.follow.bias)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
-"""Recurrent layers of every kind behind one state, and how weights start."""
+"""Recurrent layers of every kind behind one state."""
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -263,49 +262,3 @@ def run_together(
     apply = KERNELS[type(cells[0])].apply
     found = apply(sizes, places, rows, *start, *weights)  # type: ignore[no-untyped-call]
     return (found[0], (found[1],)) if layers[0].parts == 2 else (found, ())
-
-
-def _he(weight: Tensor) -> None:
-    """He et al. 2015 (arXiv 1502.01852), for rectifiers."""
-    nn.init.kaiming_normal_(weight, nonlinearity="relu")
-
-
-def _lecun(weight: Tensor) -> None:
-    """LeCun et al. 1998, Efficient BackProp, section 4.6: variance 1 / inputs."""
-    nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[1]))
-
-
-def _gaussian(weight: Tensor) -> None:
-    nn.init.normal_(weight, std=0.01)
-
-
-def _uniform(weight: Tensor) -> None:
-    nn.init.uniform_(weight, -0.08, 0.08)
-
-
-INITIALIZATIONS: dict[str, Callable[[Tensor], object]] = {
-    "xavier": nn.init.xavier_uniform_,
-    "he": _he,
-    "lecun": _lecun,
-    "orthogonal": nn.init.orthogonal_,
-    "gaussian": _gaussian,
-    "uniform": _uniform,
-    "identity": nn.init.eye_,
-}
-
-
-def initialize(layer: Recurrent, inputs: str, recurrent: str, forget_bias: float) -> None:
-    """Fill a layer gate by gate; an LSTM's forget gate starts at `forget_bias`.
-
-    Gers et al. 2000 and Jozefowicz et al. 2015 on the bias.
-    """
-    hidden = layer.cell.hidden_size
-    for name, weight in layer.cell.named_parameters():
-        if name.startswith("bias"):
-            nn.init.zeros_(weight)
-            if layer.parts == 2 and name.startswith("bias_ih"):
-                nn.init.constant_(weight[hidden : 2 * hidden], forget_bias)
-            continue
-        fill = INITIALIZATIONS[recurrent if name.startswith("weight_hh") else inputs]
-        for gate in torch.split(weight, hidden):
-            fill(gate)

@@ -6,8 +6,9 @@ from test_model import batch, network
 
 from seqgen.cells import Chance, GateNorm, Inside, Unrolled
 from seqgen.decoder import Decoder
+from seqgen.initialization import initialize_layer
 from seqgen.normalization import Between
-from seqgen.recurrent import CELLS, Recurrent, initialize, parts
+from seqgen.recurrent import CELLS, Recurrent, parts
 from seqgen.stack import Stack
 
 B, T, E, H = 3, 5, 4, 6
@@ -189,7 +190,7 @@ def test_a_normalised_lstm_is_its_formula():
 
 def test_the_forget_gate_starts_open_in_a_normalised_cell_too():
     layer = Recurrent("lstm", E, H, Inside(layer_norm=True))
-    initialize(layer, "xavier", "orthogonal", forget_bias=9.0)
+    initialize_layer(layer, "xavier", "orthogonal", forget_bias=9.0)
     state = (torch.zeros(1, B, H), torch.randn(1, B, H))
     for weight in (layer.cell.weight_ih_l0, layer.cell.weight_hh_l0):
         weight.data.zero_()

@@ -1,4 +1,4 @@
-"""Layers behind one state: whole = step by step, packed = padded, and how weights start."""
+"""Layers behind one state: whole = step by step, and packed = padded."""
 
 import pytest
 import torch
@@ -6,17 +6,7 @@ from torch import nn
 
 from seqgen.dropout import Dropout
 from seqgen.normalization import Between
-from seqgen.recurrent import (
-    CELLS,
-    INITIALIZATIONS,
-    Lookup,
-    Recurrent,
-    embedded,
-    initialize,
-    parts,
-    select,
-    whole,
-)
+from seqgen.recurrent import CELLS, Lookup, Recurrent, embedded, parts, select, whole
 from seqgen.stack import Stack, divided
 
 B, S, H, E, L = 3, 7, 10, 5, 2
@@ -119,32 +109,6 @@ def test_select_takes_rows_in_order():
     chosen = select(state, torch.tensor([2, 0]))
     assert torch.equal(chosen[0], state[0][:, [2, 0]])
     assert tuple(chosen[1].shape) == (L, 2, H)
-
-
-@pytest.mark.parametrize("name", INITIALIZATIONS)
-def test_initializations_have_the_spread_that_their_papers_give(name):
-    rows, columns = 300, 200
-    weight = torch.empty(rows, columns)
-    INITIALIZATIONS[name](weight)
-    expected = {
-        "xavier": (2 / (rows + columns)) ** 0.5,
-        "he": (2 / columns) ** 0.5,
-        "lecun": (1 / columns) ** 0.5,
-        "orthogonal": (1 / rows) ** 0.5,  # orthonormal columns
-        "gaussian": 0.01,
-        "uniform": 0.08 / 3**0.5,
-        "identity": (1 / rows * (1 - 1 / rows)) ** 0.5,
-    }[name]
-    assert float(weight.std()) == pytest.approx(expected, rel=0.03)
-
-
-def test_every_gate_starts_orthogonal_and_the_forget_gate_open():
-    layer = Recurrent("lstm", E, H)
-    initialize(layer, "xavier", "orthogonal", forget_bias=1.5)
-    for gate in torch.split(layer.cell.weight_hh_l0.detach(), H):
-        torch.testing.assert_close(gate @ gate.T, torch.eye(H), atol=1e-5, rtol=0)
-    bias = (layer.cell.bias_ih_l0 + layer.cell.bias_hh_l0).detach()
-    assert torch.equal(bias, torch.tensor([0.0] * H + [1.5] * H + [0.0] * 2 * H))
 
 
 def test_dropout_stands_between_layers_only():
