@@ -21,7 +21,7 @@ def as_text(found: Diagnosis) -> Iterator[str]:
     for section in sections(found):
         yield ""
         yield section.title
-        yield from (f"  {one_line(line)}" for line in section.lines())
+        yield from (f"  {one_line(line)}" for line in section.lines)
 
 
 def as_page(found: Diagnosis) -> str:

@@ -126,6 +126,7 @@ class Section(NamedTuple):
     title: str
     parts: Sequence[str | Lines | Table | Chart | Picture]
 
+    @property
     def lines(self) -> list[str]:
         """What it says in words and figures, a line each."""
         lines: list[str] = []
@@ -138,12 +139,17 @@ class Section(NamedTuple):
                 lines += part.lines()
         return lines
 
+    @property
+    def pictures(self) -> list[Chart | Picture]:
+        """What it shows."""
+        return [part for part in self.parts if isinstance(part, Chart | Picture)]
+
 
 def text(sections: Sequence[Section]) -> list[str]:
     """Everything but what is drawn, a line each; a section without anything else is left out."""
     lines: list[str] = []
     for section in sections:
-        if shown := section.lines():
+        if shown := section.lines:
             lines += ["", section.title, *shown] if lines else [section.title, *shown]
     return lines
 

@@ -20,7 +20,6 @@ from seqgen.probes import Exposure
 from seqgen.progress import Silent
 from seqgen.tokenizer import Tokenizer, Tokenizers
 from seqgen.translator import Translator
-from seqgen.webpage import Picture
 
 MARKUP = "<script>alert('x')</script> & $a$"
 SAMPLES = 27
@@ -53,14 +52,14 @@ def test_the_log_is_told_as_it_is(run, found):
     assert found.logs == [line for line in lines if "gradient_norm" in line]
     assert found.validations == [line for line in lines if "validation" in line]
     assert len(found.norms) == len(found.logs) > 3
-    (first, *_) = section(found, "How it went").lines()
+    (first, *_) = section(found, "How it went").lines
     last = found.logs[-1]
     assert first == f"step {last['step']:,}, epoch {last['epoch']:g}: loss {last['loss']:.3g}"
     norms = sorted(line["gradient_norm"] for line in found.logs)
-    told = section(found, "Gradient").lines()[0]
+    told = section(found, "Gradient").lines[0]
     assert f"largest {norms[-1]:.3g}" in told
     assert f"median {norms[len(norms) // 2]:.3g}" in told
-    parts = section(found, "Parts of the network").lines()
+    parts = section(found, "Parts of the network").lines
     assert len(parts) == 1 + len(found.norms[-1]["gradient_norms"])
 
 
@@ -95,7 +94,7 @@ def test_advice_is_that_of_the_readings(found):
              "loss": last["loss"]}  # fmt: skip
     assert set(advice(known, found.config).values()) == set(found.advice)
     told = section(found._replace(advice=["clip!"], notes=["no disk"]), "Advice")
-    assert told.lines() == ["clip!", "no disk"]
+    assert told.lines == ["clip!", "no disk"]
 
 
 class Page(HTMLParser):
@@ -150,8 +149,8 @@ def test_a_run_without_a_model_still_has_its_curves(run, tmp_path):
     assert found.tried is None
     assert len(found.notes) == 1
     assert found.notes[0].startswith("the model was not tried: ")
-    assert any(isinstance(part, Picture) for part in section(found, "Gradient").parts)
-    assert section(found, "Recurrence and gates").lines(), "the log has them"
+    assert section(found, "Gradient").pictures
+    assert section(found, "Recurrence and gates").lines, "the log has them"
     report.as_page(found)
 
 

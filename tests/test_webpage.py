@@ -30,6 +30,7 @@ def test_text_has_everything_but_drawings():
     sections = [Section("One", ["said", TABLE]), Section("Two", drawn),
                 Section("Three", ["x", Lines(["y", " z"]), *drawn])]  # fmt: skip
     assert text(sections) == ["One", "said", *TABLE.lines(), "", "Three", "x", "y", " z"]
+    assert [one.pictures for one in sections] == [[], drawn, drawn]
 
 
 def test_a_picture_is_drawn_for_a_page_and_for_nothing_else():
