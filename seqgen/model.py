@@ -32,6 +32,14 @@ class Forced(NamedTuple):
     weights: Tensor  # [B, T, S] attention
 
 
+class Pass(NamedTuple):
+    """What the decoder makes of given inputs."""
+
+    readouts: Tensor  # [tokens, R], of those that have a target
+    weights: Tensor  # [B, T, S] attention
+    state: State  # after the inputs
+
+
 class Seq2Seq(nn.Module):
     """Encoder, bridge and decoder. Calling it is the training loss and nothing else."""
 
@@ -73,25 +81,29 @@ class Seq2Seq(nn.Module):
         self, inputs: Ids, gold: Tensor, tokens: int, memory: Memory, state: State
     ) -> tuple[Tensor, State]:
         """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them."""
-        readouts, state, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
-        # The size is known, so that finding the real tokens waits for no device.
-        real = torch.nonzero_static(gold.reshape(-1), size=tokens).squeeze(-1)
-        readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]
+        real = _real(gold, tokens)
+        passed = self._pass(inputs, gold, real, memory, state)
         smoothing = self.label_smoothing if self.training else 0.0
-        nats, spread = self._nats(readouts, gold.reshape(-1)[real], bool(smoothing))
+        nats, spread = self._nats(passed.readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
-            copied = (weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
-            nats = -self._either(readouts, -nats[:, None], copied.reshape(-1)[real][:, None])
+            copied = (passed.weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
+            copied = copied.reshape(-1)[real]
+            nats = -self._either(passed.readouts, -nats[:, None], copied[:, None])
         total: Tensor = nats.sum()
         if smoothing:  # what is spread over the vocabulary is written, never copied
             total = (1 - smoothing) * total + smoothing * spread.sum()
-        return total + self._repeating(weights, gold), state
+        return total + self._repeating(passed, gold), passed.state
 
-    def _repeating(self, weights: Tensor, gold: Tensor) -> Tensor | float:
-        """What attention [B, T, S] costs in training that goes where it has been."""
+    def _pass(self, inputs: Ids, gold: Tensor, real: Tensor, memory: Memory, state: State) -> Pass:
+        """The decoder over inputs [B, T] whose targets are `gold`, of which `real` are no PAD."""
+        readouts, state, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
+        return Pass(readouts.flatten(0, 1).index_select(0, real), weights, state)
+
+    def _repeating(self, passed: Pass, gold: Tensor) -> Tensor | float:
+        """What attention costs in training that goes where it has been."""
         if not self.training or not self.coverage_loss:
             return 0.0
-        return self.coverage_loss * repeated(weights, gold != PAD)
+        return self.coverage_loss * repeated(passed.weights, gold != PAD)
 
     def _read(self, batch: Batch) -> tuple[Memory, State]:
         memory, state = self.encode(self._dropped(batch.source), batch.source_lengths)
@@ -100,30 +112,26 @@ class Seq2Seq(nn.Module):
     def _agreeing(self, inputs: Ids, batch: Batch, memory: Memory, state: State) -> Tensor:
         """The loss of two passes over the same inputs [B, T]; the first has read the source."""
         gold = batch.target[:, 1:]
-        real = torch.nonzero_static(gold.reshape(-1), size=batch.tokens).squeeze(-1)
-        first, repeating = self._passed(inputs, gold, real, memory, state)
-        second, again = self._passed(inputs, gold, real, *self._read(batch))
-        vocabulary = self.decoder.output.out_features
-        agreement = Agreement(self.r_drop, self.label_smoothing)
-        wanted = gold.reshape(-1)[real]
-        loss = agreement.loss(self._scored, first, second, wanted, vocabulary)
-        return loss + (repeating + again) / 2
+        real = _real(gold, batch.tokens)
+        first = self._pass(inputs, gold, real, memory, state)
+        again, state = self._read(batch)
+        second = self._pass(inputs, gold, real, again, state)
+        loss = Agreement(self.r_drop, self.label_smoothing).loss(
+            self._scored,
+            self._parts(first, memory, real),
+            self._parts(second, again, real),
+            gold.reshape(-1)[real],
+            self.decoder.output.out_features,
+        )
+        return loss + (self._repeating(first, gold) + self._repeating(second, gold)) / 2
 
-    def _passed(
-        self, inputs: Ids, gold: Tensor, real: Tensor, memory: Memory, state: State
-    ) -> tuple[Parts, Tensor | float]:
-        """What a pass scores `real` tokens by, and what its attention costs."""
-        readouts, _, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
-        readouts = readouts.flatten(0, 1).index_select(0, real)
-        parts = self._parts(readouts, weights, memory, real)
-        return parts, self._repeating(weights, gold)
-
-    def _parts(self, readouts: Tensor, weights: Tensor, memory: Memory, real: Tensor) -> Parts:
+    def _parts(self, passed: Pass, memory: Memory, real: Tensor) -> Parts:
         """What a pass scores `real` tokens by: readouts and, to copy, attention and source ids."""
         if self.decoder.gate is None:
-            return (readouts,)
+            return (passed.readouts,)
+        weights = passed.weights
         sentences = real // weights.shape[1]
-        return readouts, weights.flatten(0, 1).index_select(0, real), memory.ids[sentences]
+        return passed.readouts, weights.flatten(0, 1).index_select(0, real), memory.ids[sentences]
 
     def _scored(self, readouts: Tensor, *attended: Tensor) -> Scored:
         written = self._written(readouts)
@@ -242,6 +250,11 @@ class Seq2Seq(nn.Module):
         return torch.logaddexp(
             functional.logsigmoid(gate) + written, functional.logsigmoid(-gate) + logs
         )
+
+
+def _real(gold: Tensor, tokens: int) -> Tensor:
+    """Where ids [B, T] are no PAD, [tokens]: as their number is known, no device is waited for."""
+    return torch.nonzero_static(gold.reshape(-1), size=tokens).squeeze(-1)
 
 
 def judged(scores: Tensor, weights: Tensor, target: Tensor) -> Forced:
