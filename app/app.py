@@ -150,6 +150,12 @@ def translate_tab(translator: "Translator") -> tuple[Inputs, Outputs, Controls]:
         type="index",
         visible=bool(translator.examples),
     )
+    outputs = Outputs(translation, *reasons())
+    return Inputs(text, *settings), outputs, Controls(start, stop, examples)
+
+
+def reasons() -> tuple[gr.Column, gr.Dataframe, gr.Plot]:
+    """What a translation was chosen from and by, shown once there is one."""
     with gr.Column(visible=False) as results:
         hypotheses = gr.Dataframe(
             headers=list(COLUMNS),
@@ -162,8 +168,7 @@ def translate_tab(translator: "Translator") -> tuple[Inputs, Outputs, Controls]:
         )
         gr.Markdown("Attention: which source tokens (across) each output token (down) looked at")
         attention = gr.Plot(show_label=False, format="png", elem_id="attention")
-    outputs = Outputs(translation, results, hypotheses, attention)
-    return Inputs(text, *settings), outputs, Controls(start, stop, examples)
+    return results, hypotheses, attention
 
 
 def search_settings(decode: DecodeConfig) -> tuple[gr.Radio, gr.Slider, gr.Slider]:
