@@ -3,12 +3,13 @@
     python benchmarks/quality.py TASK --data FOLDER --out FOLDER [--seeds 5]
     python benchmarks/quality.py --quick
 
-TASK is a recipe: g2p-sigmorphon, g2p-cmudict, multi30k-en-de, multi30k-en-fr or tatoeba-en-fr.
-FOLDER of --data has the files that `tasks.py` names; runs lie in --out, where an interrupted one
-goes on. Each seed of each part is trained, then evaluated on dev, and on test where the file is
-there; then all seeds decode together. What each reached goes at once to
-benchmarks/results/quality.json, from which the tables of benchmarks/README.md are made: what stands
-there with the same settings is not done again. --quick runs all of it on little, writes nothing.
+TASK is a recipe: g2p-sigmorphon, g2p-sigmorphon-multilingual, g2p-cmudict, multi30k-en-de,
+multi30k-en-fr or tatoeba-en-fr. FOLDER of --data has the files that `tasks.py` names; runs lie in
+--out, where an interrupted one goes on. Each seed of each part is trained, then evaluated on dev,
+and on test where the file is there; then all seeds decode together. What each reached goes at once
+to benchmarks/results/quality.json, from which the tables of benchmarks/README.md are made: what
+stands there with the same settings is not done again. --quick runs all of it on little, writes
+nothing.
 """
 
 import argparse
@@ -25,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pages import page, quality
+from pages import page
+from scores import quality
 from tasks import QUICK, TASKS, Task, write_words
 
 from seqgen import recipes, training
@@ -155,7 +157,7 @@ def keep(records: list[Record]) -> None:
     draft.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
     draft.replace(RESULTS)
     speed = json.loads(SPEED.read_text("utf-8"))
-    (TABLE / "README.md").write_text(page(speed, records), encoding="utf-8")
+    (TABLE / "README.md").write_text(page(speed), encoding="utf-8")
 
 
 def commit() -> str:
