@@ -13,6 +13,7 @@ from seqgen.agreement import Agreement, Parts, Scored
 from seqgen.attention import Memory
 from seqgen.batching import Batch
 from seqgen.blended import Blended, Ids, plain
+from seqgen.cells import Chance
 from seqgen.coverage import repeated
 from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
@@ -70,10 +71,21 @@ class Seq2Seq(nn.Module):
         return memory, state, inputs
 
     def loss(
-        self, inputs: Ids, gold: Tensor, tokens: int, memory: Memory, state: State
+        self,
+        inputs: Ids,
+        gold: Tensor,
+        tokens: int,
+        memory: Memory,
+        state: State,
+        drawn: list[Chance] | None = None,
     ) -> tuple[Tensor, State]:
-        """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them."""
-        readouts, state, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
+        """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them.
+
+        `drawn` is what the decoder has drawn, where these ids are a part of the targets.
+        """
+        drawn = drawn or self.decoder.draw(len(gold))
+        hidden = self._hidden(inputs)
+        readouts, state, weights = self.decoder(hidden, memory, state, gold != PAD, drawn)
         # The size is known, so that finding the real tokens waits for no device.
         real = torch.nonzero_static(gold.reshape(-1), size=tokens).squeeze(-1)
         readouts = readouts.flatten(0, 1).index_select(0, real)  # [tokens, R]

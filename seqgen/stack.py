@@ -172,7 +172,7 @@ class Mirrored:
 
     def _run(self, layer: Recurrent, fed: Tensor, chance: Chance) -> Tensor:
         if self.window:
-            return in_windows(layer, fed, self.window)
+            return in_windows(layer, fed, self.window, chance)
         if self.pack:
             return layer.packed(fed, self.lengths, chance)
         outputs: Tensor = layer(fed, None, chance)[0]
