@@ -298,14 +298,17 @@ def test_only_shared_pieces_can_be_copied():
         build(ModelConfig(copy=True), SOURCES, TARGETS)
 
 
-def sequential(model, given, coins, noise):
-    """Scheduled sampling as Bengio et al. (2015) define it: one step after the other."""
+def sequential(model, given, coins, pick):
+    """Scheduled sampling as Bengio et al. (2015) define it: one step after the other.
+
+    `pick` chooses ids [B] for a step out of their log-probabilities.
+    """
     memory, state = model.encode(given.source, given.source_lengths)
     inputs = given.target[:, :1]
     ids = inputs[:, 0]
     for t in range(1, given.target.shape[1] - 1):
         log_probs, state = model.step(ids, memory, state)
-        own = (log_probs + noise[:, t - 1]).argmax(-1)
+        own = pick(log_probs, t)
         ids = torch.where(coins[:, t], given.target[:, t], own)
         inputs = torch.cat([inputs, ids[:, None]], dim=1)
     memory, state = model.encode(given.source, given.source_lengths)
@@ -318,7 +321,7 @@ def sequential(model, given, coins, noise):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("feedback", ["argmax", "sample"])
+@pytest.mark.parametrize("feedback", ["argmax", "sample", "top_k"])
 @pytest.mark.parametrize("ratio", [0.6, 0.0])
 @pytest.mark.parametrize(
     ("passes", "extra"),
@@ -339,16 +342,32 @@ def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio
     steps = given.target.shape[1] - 1
     assert steps == 7
     torch.manual_seed(5)
-    mixed = model(given, Forcing(ratio, passes, feedback))
+    mixed = model(given, Forcing(ratio, passes, feedback, k=3))
     torch.manual_seed(5)
     inputs = given.target[:, :-1]
     own = (torch.rand(3, steps) >= ratio) & (inputs != PAD) & (inputs != EOS)
     own[:, 0] = False
-    noise = torch.zeros(3, steps, SOURCES if extra.get("copy") else TARGETS).double()
-    if feedback == "sample":  # of what is predicted alone, row by row
-        drawn = torch.empty(int(own.sum()), noise.shape[2]).double().exponential_()
-        noise[own.roll(-1, 1)] = -torch.log(drawn)
-    torch.testing.assert_close(mixed, sequential(model, given, ~own, noise))
+    draws = torch.ones(3, steps)
+    if feedback != "argmax":  # of what is predicted alone, row by row
+        draws[own] = 1 - torch.rand(int(own.sum()))
+
+    def pick(log_probs, t):
+        if feedback == "argmax":
+            return log_probs.argmax(-1)
+        picked = []
+        for chances, draw in zip(log_probs.exp().tolist(), draws[:, t].tolist(), strict=True):
+            ids = list(range(len(chances)))
+            if feedback == "top_k":
+                ids = sorted(ids, key=chances.__getitem__, reverse=True)[:3]
+            left = draw * sum(chances[one] for one in ids)
+            for one in ids:
+                left -= chances[one]
+                if left <= 1e-12:
+                    break
+            picked.append(one)
+        return torch.tensor(picked)
+
+    torch.testing.assert_close(mixed, sequential(model, given, ~own, pick))
 
 
 def mixed_one_by_one(model, given, own, temperature):
