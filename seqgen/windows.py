@@ -23,7 +23,7 @@ Coins = tuple[Callable[[], Tensor], Callable[[Tensor], None]]
 
 def in_windows(layer: Recurrent, inputs: Tensor, window: int, chance: Chance) -> Tensor:
     """Outputs [B, S, H] of a layer over inputs [B, S, E], in windows of so many steps."""
-    weights = [weight for weight in layer.parameters() if weight.requires_grad]
+    weights: list[Tensor] = [weight for weight in layer.parameters() if weight.requires_grad]
     if chance.weight is not None:
         weights = [chance.weight, *weights]
     apply = Windowed.apply

@@ -66,8 +66,8 @@ def by_hand(model, given, window, forcing=GOLD, tokens=13.0):
     model.window = 0
     model.zero_grad()
     memory, state, inputs = model.begin(given, forcing)
-    for layer in model.decoder.layers:
-        layer.draw = lambda rows, drawn=layer.draw(len(given.target)): drawn
+    drawn = model.decoder.draw(len(given.target))
+    model.decoder.draw = lambda _: drawn
     gold, smoothing, total = given.target[:, 1:], model.label_smoothing, 0.0
     for t in range(gold.shape[1]):
         if t and t % window == 0:
@@ -77,9 +77,7 @@ def by_hand(model, given, window, forcing=GOLD, tokens=13.0):
         each = (1 - smoothing) * right + smoothing * log_probs.mean(1)
         total = total - each[gold[:, t] != PAD].sum()
     (total / tokens).backward()
-    for changed, name in ((model.decoder, "_has_kernel"), *((layer, "draw") for layer in
-                                                            model.decoder.layers)):  # fmt: skip
-        delattr(changed, name)
+    del model.decoder._has_kernel, model.decoder.draw
     return total.detach(), gradients(model)
 
 
