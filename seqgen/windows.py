@@ -71,7 +71,7 @@ class Windowed(Function):
         totals = [torch.zeros_like(each) for each in (inputs, *weights)]
         sides = [torch.split(each, context.window, dim=1) for each in (inputs, gradients[0])]
         into = torch.split(totals[0], context.window, dim=1)
-        devices = [inputs.device] if inputs.is_cuda else []
+        devices = [inputs.device] if inputs.device.type == "cuda" else []
         for number, (read, wanted) in reversed(list(enumerate(zip(*sides, strict=True)))):
             before = tuple(part[number - 1] for part in states) if number else None
             with torch.random.fork_rng(devices):
