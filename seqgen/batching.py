@@ -131,8 +131,8 @@ class Batches:
         self.budget = budget
         self.seed = seed
         self.blur = blur
-        # What was asked for last, an epoch and what goes into its batches, and their number.
-        self._counted: tuple[object, int] = ((), 0)
+        # Batches of each epoch that was asked for: to count them, `drawn` may cut all texts.
+        self._counted: dict[tuple[int, Budget], int] = {}
 
     def order(self, epoch: int) -> Iterator[Integers]:
         """The sentences of each batch of an epoch; every sentence is in exactly one."""
@@ -160,9 +160,14 @@ class Batches:
     def updates(self, epoch: int, size: int = 1) -> int:
         """How many updates of `size` batches the epoch has."""
         asked = (epoch, self.budget.at(epoch))
-        if self._counted[0] != asked:
-            self._counted = (asked, sum(1 for _ in self.order(epoch)))
-        return -(-self._counted[1] // size)
+        if asked not in self._counted:
+            self._counted[asked] = sum(1 for _ in self.order(epoch))
+        return -(-self._counted[asked] // size)
+
+    def tokens(self, epoch: int) -> int:
+        """How many target ids are predicted in the epoch."""
+        corpus = self._in(epoch)
+        return int(corpus.target.offsets[-1]) - len(corpus)  # BOS is not
 
     def expected(self, epochs: float, size: int = 1) -> float:
         """How many updates the first `epochs` have, if all pack as densely as the first."""

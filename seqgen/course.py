@@ -49,10 +49,11 @@ class Course:
         return round(progress.epoch + progress.update / updates, 4)
 
     def tokens(self, progress: Progress) -> float:
-        """How many target tokens an update of this epoch has in the mean."""
-        corpus = self.batches.corpus
-        targets = int(corpus.target.offsets[-1]) - len(corpus)  # no BOS is predicted
-        return targets / self.batches.updates(progress.epoch, self.config.train.accumulate)
+        """How many target tokens the last update has had, as they are in the mean of its epoch."""
+        epoch = progress.epoch if progress.update else max(progress.epoch - 1, 0)
+        return self.batches.tokens(epoch) / self.batches.updates(
+            epoch, self.config.train.accumulate
+        )
 
     def _updates(self, epochs: float) -> float:
         return self.batches.expected(epochs, self.config.train.accumulate)

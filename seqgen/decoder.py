@@ -70,16 +70,26 @@ class Decoder(nn.Module):
             return state
         return (*state, state[0].new_zeros(1, rows, self.readout_width))
 
+    def draw(self, rows: int) -> list[Chance]:
+        """What chance decides of one pass over `rows` targets, layer by layer."""
+        return [layer.draw(rows) for layer in self._recurrent()]
+
     def forward(
-        self, inputs: Ids, memory: Memory, state: State, real: Tensor | None = None
+        self,
+        inputs: Ids,
+        memory: Memory,
+        state: State,
+        real: Tensor | None = None,
+        drawn: list[Chance] | None = None,
     ) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
         `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to. Where
         `real` [N, T] is False nothing is to be predicted; None says that everywhere something is.
+        `drawn` is what `draw` has given, where these steps are a part of a pass.
         """
         found, inputs = embedded(self.embedding, self.dropout, inputs), plain(inputs)
-        chances = [layer.draw(len(inputs)) for layer in self._recurrent()]
+        chances = drawn or self.draw(len(inputs))
         if not self.feeding:
             return self._run(found, inputs, memory, state, chances, real)
         if self._has_kernel(found):

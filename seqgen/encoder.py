@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         inputs = embedded(self.embedding, self.dropout, source)
         states = self.stack(inputs, lengths)
         if self.mean:
-            summary = states.sum(1) / lengths.to(states.device)[:, None]
+            summary = states.sum(1) / lengths.to(states.device, non_blocking=True)[:, None]
         else:
             summary = self.stack.last(states, lengths)
         return torch.cat([states, whole(inputs)], dim=-1) if self.lexical else states, summary

@@ -12,6 +12,7 @@ from seqgen.agreement import Agreement, Parts, Scored
 from seqgen.attention import Memory
 from seqgen.batching import Batch
 from seqgen.blended import Blended, Ids, plain
+from seqgen.cells import Chance
 from seqgen.coverage import repeated
 from seqgen.decoder import Decoder
 from seqgen.encoder import Bridge, Encoder
@@ -78,11 +79,21 @@ class Seq2Seq(nn.Module):
         return memory, state, inputs
 
     def loss(
-        self, inputs: Ids, gold: Tensor, tokens: int, memory: Memory, state: State
+        self,
+        inputs: Ids,
+        gold: Tensor,
+        tokens: int,
+        memory: Memory,
+        state: State,
+        drawn: list[Chance] | None = None,
     ) -> tuple[Tensor, State]:
-        """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them."""
+        """The loss of `tokens` ids, `gold` [B, T] without PAD, and the state after them.
+
+        `drawn` is what the decoder has drawn, where these ids are a part of the targets.
+        """
         real = _real(gold, tokens)
-        passed = self._pass(inputs, gold, real, memory, state)
+        drawn = drawn or self.decoder.draw(len(gold))
+        passed = self._pass(inputs, gold, real, memory, state, drawn)
         smoothing = self.label_smoothing if self.training else 0.0
         nats, spread = self._nats(passed.readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
@@ -94,9 +105,18 @@ class Seq2Seq(nn.Module):
             total = (1 - smoothing) * total + smoothing * spread.sum()
         return total + self._repeating(passed, gold), passed.state
 
-    def _pass(self, inputs: Ids, gold: Tensor, real: Tensor, memory: Memory, state: State) -> Pass:
+    def _pass(
+        self,
+        inputs: Ids,
+        gold: Tensor,
+        real: Tensor,
+        memory: Memory,
+        state: State,
+        drawn: list[Chance] | None = None,
+    ) -> Pass:
         """The decoder over inputs [B, T] whose targets are `gold`, of which `real` are no PAD."""
-        readouts, state, weights = self.decoder(self._hidden(inputs), memory, state, gold != PAD)
+        hidden = self._hidden(inputs)
+        readouts, state, weights = self.decoder(hidden, memory, state, gold != PAD, drawn)
         return Pass(readouts.flatten(0, 1).index_select(0, real), weights, state)
 
     def _repeating(self, passed: Pass, gold: Tensor) -> Tensor | float:

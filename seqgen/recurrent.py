@@ -207,14 +207,18 @@ class Recurrent(nn.Module):
         chance = chance or self.draw(len(inputs))
         assert self.unrolled is None, "torch packs for fused layers"
         fed = self._of_weights(inputs) if inputs.is_cuda else inputs
-        packed = pack_padded_sequence(fed, lengths, batch_first=True, enforce_sorted=False)
+        # Sorted here: torch would wait for the device to learn what goes back to where.
+        order = lengths.argsort(descending=True, stable=True)
+        there, back = (rows.to(fed.device, non_blocking=True) for rows in (order, order.argsort()))
+        packed = pack_padded_sequence(fed.index_select(0, there), lengths[order], batch_first=True)
         with _unmixed(fed):
             if chance.weight is None:
                 outputs, _ = self.cell(packed)
             else:
                 data, _ = self._called((packed.data, packed.batch_sizes), None, chance)
                 outputs = PackedSequence(data, *packed[1:])
-        return pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])[0]
+        padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
+        return padded.index_select(0, back)
 
     def _of_weights(self, values: Tensor) -> Tensor:
         """Values in the precision of the weights."""

@@ -70,7 +70,7 @@ class Mixture:
         if not gold.is_cuda:
             own &= (gold != PAD) & (gold != EOS)
         self.own = own  # [B, T]
-        self._noise: Tensor | None = None
+        self._draws: Tensor | None = None
 
     def in_passes(self, walk: Walk, state: State, window: int = 0) -> Ids:
         """The inputs [B, T] after the parallel passes, `window` steps at a time; 0: all at once."""
@@ -136,17 +136,22 @@ class Mixture:
         """An id out of each row of scores [N, V]; `which` predictions these are, None: all."""
         if self.forcing.feedback in ("argmax", "mixed"):
             return scores.argmax(-1)
-        scores = scores / self.forcing.temperature
-        if self._noise is None:
-            # Noise is drawn once a prediction: the same id is drawn in every pass that sees the
-            # same scores, which makes the passes converge (Gumbel-max).
-            self._noise = _gumbel(scores.new_empty(int(self.own.sum()), scores.shape[1]))
-        noise = self._noise if which is None else self._noise[which]
+        if self._draws is None:
+            # One number a prediction, above 0 and at most 1: the same id is drawn in every pass
+            # that sees the same scores, which makes the passes converge.
+            self._draws = 1 - torch.rand(int(self.own.sum()), 1, device=scores.device)
+        draws = self._draws if which is None else self._draws[which]
         if self.forcing.feedback == "sample":
-            return (scores + noise).argmax(-1)
+            return self._found(scores, draws).squeeze(1)
         likely, ids = scores.topk(min(self.forcing.k, scores.shape[1]), dim=1)
-        picks = (likely + noise.gather(1, ids)).argmax(-1, keepdim=True)
-        return ids.gather(1, picks).squeeze(1)
+        return ids.gather(1, self._found(likely, draws)).squeeze(1)
+
+    def _found(self, scores: Tensor, draws: Tensor) -> Tensor:
+        """Where in each row of scores [N, K] the chances add up to `draws` [N, 1]: [N, 1]."""
+        exact = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        sums = (exact / self.forcing.temperature).softmax(-1).cumsum(-1)
+        places = torch.searchsorted(sums, draws * sums[:, -1:])
+        return places.clamp_max(scores.shape[1] - 1)  # what is no number is behind all of them
 
 
 def _put(gold: Tensor, places: Tensor, found: Sequence[Own]) -> Ids:
@@ -155,7 +160,3 @@ def _put(gold: Tensor, places: Tensor, found: Sequence[Own]) -> Ids:
     ids = gold.flatten().index_copy(0, places, own).view(gold.shape)
     vectors = [one.vectors for one in found if one.vectors is not None]
     return Blended(ids, places, torch.cat(vectors)) if vectors else ids
-
-
-def _gumbel(empty: Tensor) -> Tensor:
-    return -torch.log(empty.exponential_())

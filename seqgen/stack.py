@@ -49,7 +49,7 @@ class Stack(nn.Module):
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
         run = self._runner(inputs, lengths)
         hidden = run(self._layers(0), inputs)
-        real = torch.arange(hidden.shape[1]) < lengths[:, None] if self.norms else None
+        real = _real(lengths, hidden) if self.norms else None
         for number, norm in enumerate(self.norms, start=1):
             outputs = run(self._layers(number), self.dropout(norm(hidden, real)))
             hidden = hidden + outputs if self.residual else outputs
@@ -156,7 +156,7 @@ class Mirrored:
         self.lengths, self.pack, self.window = lengths, pack, window
         steps = torch.arange(given.shape[1], device=given.device)
         ends = lengths.to(given.device, non_blocking=True)[:, None]
-        self.real = steps < ends  # [B, S]
+        self.real = _real(lengths, given)
         self.mirror = torch.where(self.real, ends - 1 - steps, steps)  # [B, S], its own inverse
 
     def __call__(
@@ -172,7 +172,7 @@ class Mirrored:
 
     def _run(self, layer: Recurrent, fed: Tensor, chance: Chance) -> Tensor:
         if self.window:
-            return in_windows(layer, fed, self.window)
+            return in_windows(layer, fed, self.window, chance)
         if self.pack:
             return layer.packed(fed, self.lengths, chance)
         outputs: Tensor = layer(fed, None, chance)[0]
@@ -181,3 +181,9 @@ class Mirrored:
     def _reversed(self, values: Tensor) -> Tensor:
         """`values` [B, S, H] with the steps of each sentence from its end to its start."""
         return values.gather(1, self.mirror[..., None].expand(-1, -1, values.shape[-1]))
+
+
+def _real(lengths: Tensor, given: Tensor) -> Tensor:
+    """Where sentences of `given` [B, S, ...] have tokens, [B, S]; nothing waits for the device."""
+    steps = torch.arange(given.shape[1], device=given.device)
+    return steps < lengths.to(given.device, non_blocking=True)[:, None]

@@ -3,7 +3,8 @@
 The decoder's state goes from one window to the next, its gradient does not go back: Williams and
 Peng (1990), with windows side by side. The loss is that of the whole target. What a window's loss
 says of the source is gathered over all windows, and goes back through the encoder once. Windows of
-the source are `windows.in_windows`. Masks of dropout are drawn anew in each window.
+the source are `windows.in_windows`. What is drawn once a target, or once a batch, is drawn once for
+all windows.
 """
 
 from collections.abc import Sequence
@@ -32,17 +33,20 @@ def _in_windows(model: Seq2Seq, batch: Batch, forcing: Forcing, tokens: float) -
     counts = [int(each.sum()) for each in torch.split(_real(batch), model.window)]
     batch = batch.to(model.device)
     memory, first, inputs = model.begin(batch, forcing)
-    border = Border((memory.states, memory.keys, *first))
-    state = tuple(border.parts()[2:])
+    drawn = model.decoder.draw(len(batch.target))
+    left = [chance.weight for chance in drawn if chance.weight is not None]
+    border = Border((memory.states, memory.keys, *left, *first))
+    state = tuple(border.parts()[2 + len(left) :])
     reads = cut(inputs, model.window)
     answers = torch.split(batch.target[:, 1:], model.window, dim=1)
     nats = torch.zeros((), device=model.device)
     for read, gold, count in zip(reads, answers, counts, strict=True):
         if not count:  # no sentence goes on
             break
-        states, keys = border.parts()[:2]
+        states, keys, *weights = border.parts()[: 2 + len(left)]
         seen = memory._replace(states=states, keys=keys)
-        loss, ended = model.loss(read, gold, count, seen, state)
+        each = [one._replace(weight=weight) for one, weight in zip(drawn, weights, strict=False)]
+        loss, ended = model.loss(read, gold, count, seen, state, each or drawn)
         (loss / tokens).backward()  # type: ignore[no-untyped-call]
         state = tuple(part.detach() for part in ended)
         nats = nats + loss.detach()

@@ -12,9 +12,11 @@ from seqgen.batching import Batch
 from seqgen.blended import Blended
 from seqgen.decoder import Decoder
 from seqgen.decoding import padded
+from seqgen.dropout import Dropout
 from seqgen.errors import ConfigError
 from seqgen.model import build
 from seqgen.modelsection import ModelConfig
+from seqgen.recurrent import Recurrent
 from seqgen.sampling import Forcing
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
@@ -298,14 +300,17 @@ def test_only_shared_pieces_can_be_copied():
         build(ModelConfig(copy=True), SOURCES, TARGETS)
 
 
-def sequential(model, given, coins, noise):
-    """Scheduled sampling as Bengio et al. (2015) define it: one step after the other."""
+def sequential(model, given, coins, pick):
+    """Scheduled sampling as Bengio et al. (2015) define it: one step after the other.
+
+    `pick` chooses ids [B] for a step out of their log-probabilities.
+    """
     memory, state = model.encode(given.source, given.source_lengths)
     inputs = given.target[:, :1]
     ids = inputs[:, 0]
     for t in range(1, given.target.shape[1] - 1):
         log_probs, state = model.step(ids, memory, state)
-        own = (log_probs + noise[:, t - 1]).argmax(-1)
+        own = pick(log_probs, t)
         ids = torch.where(coins[:, t], given.target[:, t], own)
         inputs = torch.cat([inputs, ids[:, None]], dim=1)
     memory, state = model.encode(given.source, given.source_lengths)
@@ -318,7 +323,7 @@ def sequential(model, given, coins, noise):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("feedback", ["argmax", "sample"])
+@pytest.mark.parametrize("feedback", ["argmax", "sample", "top_k"])
 @pytest.mark.parametrize("ratio", [0.6, 0.0])
 @pytest.mark.parametrize(
     ("passes", "extra"),
@@ -339,16 +344,32 @@ def test_as_many_passes_as_steps_equal_the_sequential_loop(cell, feedback, ratio
     steps = given.target.shape[1] - 1
     assert steps == 7
     torch.manual_seed(5)
-    mixed = model(given, Forcing(ratio, passes, feedback))
+    mixed = model(given, Forcing(ratio, passes, feedback, k=3))
     torch.manual_seed(5)
     inputs = given.target[:, :-1]
     own = (torch.rand(3, steps) >= ratio) & (inputs != PAD) & (inputs != EOS)
     own[:, 0] = False
-    noise = torch.zeros(3, steps, SOURCES if extra.get("copy") else TARGETS).double()
-    if feedback == "sample":  # of what is predicted alone, row by row
-        drawn = torch.empty(int(own.sum()), noise.shape[2]).double().exponential_()
-        noise[own.roll(-1, 1)] = -torch.log(drawn)
-    torch.testing.assert_close(mixed, sequential(model, given, ~own, noise))
+    draws = torch.ones(3, steps)
+    if feedback != "argmax":  # of what is predicted alone, row by row
+        draws[own] = 1 - torch.rand(int(own.sum()))
+
+    def pick(log_probs, t):
+        if feedback == "argmax":
+            return log_probs.argmax(-1)
+        picked = []
+        for chances, draw in zip(log_probs.exp().tolist(), draws[:, t].tolist(), strict=True):
+            ids = list(range(len(chances)))
+            if feedback == "top_k":
+                ids = sorted(ids, key=chances.__getitem__, reverse=True)[:3]
+            left = draw * sum(chances[one] for one in ids)
+            for one in ids:
+                left -= chances[one]
+                if left <= 1e-12:
+                    break
+            picked.append(one)
+        return torch.tensor(picked)
+
+    torch.testing.assert_close(mixed, sequential(model, given, ~own, pick))
 
 
 def mixed_one_by_one(model, given, own, temperature):
@@ -472,6 +493,68 @@ def test_prediction_passes_leave_no_gradient_and_no_mode_behind():
     assert model.decoder.dropout.training
 
 
+@pytest.mark.parametrize("feeding", [True, False])
+def test_dropout_is_on_embeddings_between_layers_and_on_the_output(feeding, monkeypatch):
+    model, given = network(layers=3, encoder_layers=2, dropout=0.4, input_feeding=feeding), batch()
+    dropped = []
+
+    def noted(self, values):
+        dropped.extend(values.shape[-1:] if self.active else [])
+        return values
+
+    monkeypatch.setattr(Dropout, "forward", noted)
+    model.train()(given)
+    embedding, hidden, readout = 7, 10, 7  # a readout is as wide as the embedding it is tied to
+    above, steps = [2 * hidden] * 2, given.target.shape[1] - 1
+    encoder = [embedding, hidden]
+    assert dropped == [*encoder, embedding, *[*above, readout] * (steps if feeding else 1)]
+    dropped.clear()
+    model.eval()(given)
+    assert not dropped
+
+
+def test_initial_weights_are_as_the_settings_say():
+    config = ModelConfig(hidden=60, embedding=50, layers=2, initialization="uniform", copy=True,
+                         recurrent_initialization="gaussian", forget_bias=2.5, tie="none",
+                         embedding_std=0.3)  # fmt: skip
+    model = build(config, SOURCES, SOURCES)
+    spreads = {}
+    for name, weight in model.named_parameters():
+        if weight.dim() == 2 and weight.numel() > 100:
+            kind = next((one for one in ("weight_hh", "embedding") if one in name), "others")
+            spreads.setdefault(kind, []).append(float(weight.detach().std()))
+    assert {kind: len(found) for kind, found in spreads.items()} == {
+        "weight_hh": 6, "embedding": 2, "others": 6 + 4
+    }  # fmt: skip
+    wanted = {"weight_hh": 0.01, "embedding": 0.3, "others": 0.08 / 3**0.5}
+    for kind, found in spreads.items():
+        assert found == pytest.approx([wanted[kind]] * len(found), rel=0.1), kind
+    for layer in (module for module in model.modules() if isinstance(module, Recurrent)):
+        wide = layer.cell.hidden_size
+        both = layer.cell.bias_ih_l0 + layer.cell.bias_hh_l0
+        assert set(both[wide : 2 * wide].tolist()) == {2.5}
+
+
+def test_a_layer_that_is_residual_adds_what_it_read():
+    # A layer whose weights are 0 gives 0: what goes through is what it was added to.
+    model, given = network(layers=3, residual=True), batch()
+    stack, decoder = model.encoder.stack, model.decoder
+    for layer in (*stack.forwards[1:], *stack.backwards[1:], *decoder.layers[1:]):
+        for weight in layer.parameters():
+            weight.data.zero_()
+    inputs = torch.randn(3, 5, 7).double()
+    found = stack(inputs, given.source_lengths)
+    stack.forwards, stack.backwards, stack.norms = (one[:1] for one in (stack.forwards,
+                                                    stack.backwards, stack.norms[:0]))  # fmt: skip
+    torch.testing.assert_close(found, stack(inputs, given.source_lengths))
+    memory, state = model.encode(given.source, given.source_lengths)
+    state = (torch.cat([state[0][:1], torch.zeros_like(state[0][1:])]),)
+    deep = decoder(given.target, memory, state)[0]
+    decoder.layers = decoder.layers[:1]
+    decoder.norms = decoder.norms[:0]
+    torch.testing.assert_close(deep, decoder(given.target, memory, state)[0])
+
+
 def test_tying_shares_the_weights_it_names():
     tied = network(tie="target")
     assert tied.decoder.output.weight is tied.decoder.embedding.weight
@@ -501,7 +584,14 @@ def test_padding_is_embedded_as_nothing_and_never_learns():
 
 def test_the_readout_and_the_bridge_squash_with_what_is_set():
     found = []
-    for name, formula in (("tanh", torch.tanh), ("silu", lambda x: x * torch.sigmoid(x))):
+    formulas = {
+        "tanh": torch.tanh,
+        "relu": lambda x: x.clamp_min(0),
+        "leaky_relu": lambda x: torch.where(x > 0, x, 0.01 * x),
+        "elu": lambda x: torch.where(x > 0, x, x.exp() - 1),
+        "silu": lambda x: x * torch.sigmoid(x),
+    }
+    for name, formula in formulas.items():
         model, given = network(activation=name).requires_grad_(False), batch()
         memory, state = model.encode(given.source, given.source_lengths)
         _, summary = model.encoder(given.source, given.source_lengths)
@@ -512,7 +602,7 @@ def test_the_readout_and_the_bridge_squash_with_what_is_set():
         both = torch.cat([hidden, weights @ memory.states], dim=-1)
         torch.testing.assert_close(readouts, formula(model.decoder.readout(both)))
         found.append(readouts)
-    assert not torch.allclose(*found)
+    assert not any(torch.allclose(*two) for two in itertools.combinations(found, 2))
 
 
 def test_a_learned_start_is_the_same_for_all_sentences_and_is_learned():

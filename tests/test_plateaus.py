@@ -112,6 +112,22 @@ def test_the_rate_follows_batches_that_grow_from_epoch_to_epoch_until_one_holds_
     assert steady.rate(Progress(epoch=3)) == Config().train.learning_rate
 
 
+def test_a_course_warms_up_and_falls_as_the_settings_say(data):
+    config = toy.config(data, train__epochs=4, train__decay="linear", train__warmup_steps=5,
+                        sampling__teacher_forcing="inverse_sigmoid", sampling__forcing_warmup=1.5,
+                        sampling__forcing_start=0.9, sampling__forcing_floor=0.2)  # fmt: skip
+    batches = Batches(prepare(config).train, Budget.of(config.train), seed=1)
+    course, epoch = Course(config, batches), batches.updates(0)
+    rates = [course.rate(Progress(step=step, scale=0.5)) / 0.002 for step in (1, 4, 5, 4 * epoch)]
+    assert rates == pytest.approx([2 / 5, 1, 1, 0])
+    middle = 5 + (4 * epoch - 5) / 2
+    assert course.rate(Progress(step=middle)) / 0.004 == pytest.approx(0.5)
+    ratios = [course.forcing(Progress(step=step * epoch)).ratio for step in (0, 1.5, 2.75, 4, 99)]
+    assert ratios == pytest.approx([0.9, 0.9, 0.2 + 0.7 * 0.505, 0.2 + 0.7 * 0.01, 0.2])
+    every = toy.config(data, train__accumulate=3)
+    assert Course(every, batches).last == 3 * -(-epoch // 3), "three batches an update, 3 epochs"
+
+
 def test_a_course_is_as_long_as_its_larger_batches_leave_it(data):
     config = toy.config(data, train__epochs=4, train__decay="linear", train__plateau_growth=2)
     train = prepare(config).train

@@ -137,6 +137,17 @@ def test_top_k_draws_among_the_likeliest_by_their_probability(passes):
     assert set(all_of_them.unique().tolist()) == {0, 3, 4, 6}
 
 
+@pytest.mark.parametrize("feedback", ["argmax", "sample", "top_k", "mixed"])
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf])
+def test_scores_that_are_not_finite_still_give_ids(feedback, broken):
+    gold = torch.full((B, T), 9)
+    scores = torch.zeros(B, T, V)
+    scores[..., 2] = broken
+    forcing = Forcing(0.0, feedback=feedback)
+    found = mixed_inputs(gold, lambda _: scores, forcing, torch.randn(V, 3))
+    assert 0 <= int(plain(found).min()) <= int(plain(found).max()) < V
+
+
 @pytest.mark.parametrize("passes", [1, SEQUENTIAL])
 @pytest.mark.parametrize(("feedback", "kept"), [("sample", [4, 5, 6]), ("top_k", [4, 5])])
 def test_a_temperature_of_a_half_squares_what_is_drawn(passes, feedback, kept):

@@ -85,6 +85,19 @@ def test_without_a_warm_up_the_learning_rate_is_whole_at_once():
     assert [warmup(0)(update) for update in (0, 1, 7)] == [1, 1, 1]
 
 
+def test_the_learning_rate_falls_to_nothing_in_a_line_or_half_a_wave():
+    # Loshchilov and Hutter (2017), equation 5, from the end of a warm-up of 20 to update 100.
+    line, wave = (decay(kind, 20, last=100) for kind in ("linear", "cosine"))
+    for update in (1, 20, 21):
+        assert line(update) == wave(update) == 1
+    assert [line(update) for update in (41, 61, 81, 101)] == pytest.approx([0.75, 0.5, 0.25, 0])
+    for update in (31, 51, 91, 101):
+        share = (update - 21) / 80
+        assert wave(update) == pytest.approx((1 + math.cos(math.pi * share)) / 2)
+    assert line(200) == wave(200) == 0
+    assert [decay("none", 20, last=100)(update) for update in (1, 60, 100, 200)] == [1] * 4
+
+
 def test_the_inverse_square_root_meets_the_warm_up_and_halves_in_four_times_as_many_updates():
     rate = decay("inverse_sqrt", 400, last=1000)
     assert [rate(update) for update in (1, 399, 400)] == [1, 1, 1]

@@ -14,6 +14,8 @@ from test_tokenizer import QUOTED
 
 from seqgen import tokenizer
 from seqgen.batching import Batches, Budget
+from seqgen.checkpoint import Progress
+from seqgen.course import Course
 from seqgen.errors import ConfigError
 from seqgen.forms import Form
 from seqgen.preparation import prepare
@@ -223,6 +225,31 @@ def test_outputs_may_be_as_long_as_what_was_learned(data):
     limits = facts.length_slope * plain.train.source.lengths + facts.length_excess
     assert (lengths <= limits + 1e-6).all()
     assert facts.length_excess > plain.facts.length_excess
+
+
+def test_texts_are_cut_once_an_epoch_whatever_is_counted(data):
+    config = settings(data, train__epochs=9, train__plateau_growth=2.0)
+    found = drawn(prepare(config), config)
+    cut = []
+    pairs = found.drawn._encoded
+    found.drawn._encoded = lambda epoch: cut.append(epoch) or pairs(epoch)
+    budget = Budget.of(config.train)
+    batches = Batches(found.train, budget, seed=1, drawn=found.drawn)
+    Course(config, batches)
+    updates = batches.updates(3)
+    groups = batches.groups(3)
+    next(groups)
+    batches.budget = Budget.of(config.train, [4])  # a plateau within the epoch
+    course = Course(config, batches)
+    progress = Progress(step=20, epoch=3, update=1)
+    assert course.epochs(progress) == round(3 + 1 / updates, 4)
+    targets = found.drawn(3).target
+    tokens = int(targets.offsets[-1]) - len(PAIRS)  # no BOS is predicted
+    assert course.tokens(progress) == pytest.approx(tokens / updates)
+    # At the end of an epoch its updates are those that have been made.
+    assert course.tokens(Progress(step=30, epoch=4)) == pytest.approx(tokens / updates)
+    assert len(list(groups)) == updates - 1
+    assert cut == [3], "the first was cut by `drawn`"
 
 
 def test_batches_are_those_of_the_epoch(data):

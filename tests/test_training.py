@@ -776,6 +776,60 @@ def test_weight_decay_spares_biases():
     assert kinds == {1, 2}
 
 
+# Two updates of a weight that is 1, with gradients 2 and -1, a rate of 0.1 and a decay of 0.01.
+def adam(decayed):
+    weight, mean, square = 1.0, 0.0, 0.0
+    for updates, found in enumerate((2.0, -1.0), start=1):
+        # Loshchilov and Hutter (2019), algorithm 2: apart from the moments.
+        gradient = found + 0.01 * weight * (not decayed)
+        weight -= 0.1 * 0.01 * weight * decayed
+        mean = 0.9 * mean + 0.1 * gradient  # Kingma and Ba (2015), algorithm 1
+        square = 0.98 * square + 0.02 * gradient**2
+        root = math.sqrt(square / (1 - 0.98**updates))
+        weight -= 0.1 * mean / (1 - 0.9**updates) / (root + 1e-8)
+    return weight
+
+
+def of_squares(left, new, epsilon):
+    """Gradients over the root of the squares so far: all of them, or what is left of each."""
+    weight, square = 1.0, 0.0
+    for found in (2.0, -1.0):
+        gradient = found + 0.01 * weight
+        square = left * square + new * gradient**2
+        weight -= 0.1 * gradient / (math.sqrt(square) + epsilon)
+    return weight
+
+
+def with_momentum():
+    weight, velocity = 1.0, 0.0
+    for gradient in (2.0, -1.0):
+        velocity = 0.7 * velocity + gradient + 0.01 * weight
+        weight -= 0.1 * velocity
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("adam", adam(decayed=False)),
+        ("adamw", adam(decayed=True)),
+        ("rmsprop", of_squares(0.99, 0.01, 1e-8)),  # Tieleman and Hinton (2012)
+        ("adagrad", of_squares(1, 1, 1e-10)),  # Duchi, Hazan and Singer (2011)
+        ("sgd", with_momentum()),
+    ],
+)
+def test_optimizers_take_the_steps_of_their_papers(name, expected):
+    layer = torch.nn.Linear(1, 1, bias=False).double()
+    layer.weight.data.fill_(1.0)
+    settings = TrainConfig(optimizer=name, learning_rate=0.1, weight_decay=0.01, beta2=0.98,
+                           momentum=0.7)  # fmt: skip
+    optimizer = make_optimizer(layer, settings)
+    for gradient in (2.0, -1.0):
+        layer.weight.grad = torch.full((1, 1), gradient).double()
+        optimizer.step()
+    assert layer.weight.item() == pytest.approx(expected, rel=1e-6)
+
+
 def test_nesterov_looks_ahead():
     # Sutskever et al. (2013): from 1, with gradient 2 each time and momentum 0.5, a plain step
     # moves by the velocities 2 and 3; looking ahead adds half of each velocity to the gradient.

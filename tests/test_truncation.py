@@ -3,6 +3,7 @@
 import weakref
 
 import pytest
+import test_model
 import torch
 from test_model import batch, network
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -28,6 +29,10 @@ KINDS = [
     ("gru", "additive", 3, {"input_feeding": True, "copy": True}),
     ("lstm", "additive", 3, {"attention_coverage": True}),
     ("gru", "general", 3, {"layer_norm": "both"}),
+    ("lstm", "general", 3, {"weight_dropout": 0.4}),
+    ("gru", "dot", 2, {"weight_dropout": 0.4, "recurrent_dropout": 0.3}),
+    ("lstm", "general", 1, {"weight_dropout": 0.4, "input_feeding": True}),
+    ("rnn", "general", 1, {"recurrent_dropout": 0.3, "zoneout": 0.2}),
 ]
 
 
@@ -52,12 +57,17 @@ def gradients(model):
 
 
 def by_hand(model, given, window, forcing=GOLD, tokens=13.0):
-    """Step by step in one graph, cut off from what was before where a window begins."""
+    """Step by step in one graph, cut off from what was before where a window begins.
+
+    What is dropped of states and of weights is drawn once for all steps.
+    """
     model.decoder._has_kernel = lambda _: False  # one of whole targets, that ends gradients
     torch.manual_seed(5)
     model.window = 0
     model.zero_grad()
     memory, state, inputs = model.begin(given, forcing)
+    drawn = model.decoder.draw(len(given.target))
+    model.decoder.draw = lambda _: drawn
     gold, smoothing, total = given.target[:, 1:], model.label_smoothing, 0.0
     for t in range(gold.shape[1]):
         if t and t % window == 0:
@@ -67,7 +77,7 @@ def by_hand(model, given, window, forcing=GOLD, tokens=13.0):
         each = (1 - smoothing) * right + smoothing * log_probs.mean(1)
         total = total - each[gold[:, t] != PAD].sum()
     (total / tokens).backward()
-    del model.decoder._has_kernel
+    del model.decoder._has_kernel, model.decoder.draw
     return total.detach(), gradients(model)
 
 
@@ -187,10 +197,14 @@ def most_alive(call):
     return mode.most
 
 
-@pytest.mark.parametrize("forcing", [GOLD, Forcing(0.5, 1), Forcing(0.5, 1, "sample")])
-@pytest.mark.parametrize(("cell", "extra"), [("lstm", {}), ("gru", {"copy": True}),
+@pytest.mark.parametrize("forcing", [GOLD, *(Forcing(0.5, passes, feedback) for passes, feedback in
+                                             ((1, "argmax"), (1, "sample"), (0, "top_k")))]
+)  # fmt: skip
+@pytest.mark.parametrize(("cell", "extra"), [("lstm", {}), ("gru", {"weight_dropout": 0.3}),
                                              ("lstm", {"input_feeding": True})])  # fmt: skip
-def test_memory_grows_with_the_window_and_not_with_the_target(cell, extra, forcing):
+def test_memory_grows_with_the_window_and_not_with_the_target(cell, extra, forcing, monkeypatch):
+    # As many ids as real vocabularies have beside a width: scores of all targets would show.
+    monkeypatch.setattr(test_model, "TARGETS", 307)
     model = network(cell, hidden=40, **extra).train()
 
     def alive(steps, window):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_truncation import most_alive
 
+from seqgen.cells import Chance, Inside
 from seqgen.normalization import Between
 from seqgen.stack import Stack
 from seqgen.windows import in_windows
@@ -17,7 +18,7 @@ LENGTHS = torch.tensor([5, 7, 2])
 def stack(cell="gru", layers=1, both=True, **values):
     torch.manual_seed(3)
     between = Between(values.get("dropout", 0.0), residual=layers > 1)
-    made = Stack(cell, E, D, layers, both, between)
+    made = Stack(cell, E, D, layers, both, between, values.get("inside", Inside()))
     made = made.to(values.get("kind", torch.float64)).train()
     for weight in made.parameters():
         weight.data += 0.3 * torch.randn_like(weight)
@@ -52,27 +53,30 @@ def windowed(window):
 
 
 def by_hand(window):
-    """Sentence by sentence, step by step, cut off from what was before where a window begins."""
+    """Sentence by sentence, step by step, cut off from what was before where a window begins.
 
-    def directed(layer, sentence):
+    What is dropped of states and of weights is drawn once for all sentences and steps.
+    """
+
+    def directed(layer, chance, sentence):
         state, outputs = None, []
         for t, step in enumerate(sentence):
             if state is not None and t % window == 0:
                 state = tuple(part.detach() for part in state)
-            fed = state if layer.parts == 2 or state is None else state[0]
-            output, ended = layer.cell(step[None, None], fed)
-            state = ended if layer.parts == 2 else (ended,)
+            output, state = layer(step[None, None], state, chance)
             outputs.append(output[0, 0])
         return torch.stack(outputs)
 
     def run(made, inputs):
-        rows = []
-        for sentence, length in zip(inputs, LENGTHS.tolist(), strict=True):
+        rows, depth = [], len(made.forwards)
+        drawn = [[layer.draw(B) for layer in made._layers(number)] for number in range(depth)]
+        for row, (sentence, length) in enumerate(zip(inputs, LENGTHS.tolist(), strict=True)):
             hidden = sentence[:length]
             for number, forwards in enumerate(made.forwards):
-                outputs = directed(forwards, hidden)
+                mine = [chance.select(torch.tensor([row])) for chance in drawn[number]]
+                outputs = directed(forwards, mine[0], hidden)
                 for backwards in made.backwards[number : number + 1]:
-                    back = directed(backwards, hidden.flip(0)).flip(0)
+                    back = directed(backwards, mine[1], hidden.flip(0)).flip(0)
                     outputs = torch.cat([outputs, back], dim=1)
                 hidden = hidden + outputs if number else outputs
             rows.append(torch.nn.functional.pad(hidden, (0, 0, 0, S - length)))
@@ -84,8 +88,11 @@ def by_hand(window):
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize(("layers", "both"), [(1, True), (3, True), (2, False)])
 @pytest.mark.parametrize("window", [1, 2, 3])
-def test_gradients_end_where_a_window_of_either_direction_begins(cell, layers, both, window):
-    made, inputs = stack(cell, layers, both), given()
+@pytest.mark.parametrize("inside", [Inside(), Inside(weight_dropout=0.4), Inside(0.3, 0.4)])
+def test_gradients_end_where_a_window_of_either_direction_begins(
+    cell, layers, both, window, inside
+):
+    made, inputs = stack(cell, layers, both, inside=inside), given()
     results = [found(made, inputs, run(window)) for run in (windowed, by_hand)]
     torch.testing.assert_close(*results)
     full = found(made, inputs, windowed(0))
@@ -97,7 +104,8 @@ def test_gradients_end_where_a_window_of_either_direction_begins(cell, layers, b
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32])
 @pytest.mark.parametrize("window", [S, S + 4])
 def test_a_window_as_long_as_the_source_cuts_nothing_off(cell, kind, window):
-    made, inputs = stack(cell, layers=2, dropout=0.5, kind=kind), given(kind)
+    inside = Inside(weight_dropout=0.3)
+    made, inputs = stack(cell, layers=2, dropout=0.5, kind=kind, inside=inside), given(kind)
     full, same = (found(made, inputs, run) for run in (whole, windowed(window)))
     near = {"atol": 1e-5, "rtol": 1e-4} if kind == torch.float32 else {}
     torch.testing.assert_close(same, full, **near)
@@ -131,12 +139,12 @@ def test_the_way_back_computes_in_the_precision_of_the_way_there(cell):
 
 def test_what_is_drawn_inside_a_layer_is_drawn_once():
     class Coins(torch.nn.Module):
-        def forward(self, inputs, state):
+        def forward(self, inputs, state, chance):
             return torch.nn.functional.dropout(inputs, 0.5), (inputs[:, -1:],)
 
     torch.manual_seed(1)
     inputs = torch.rand(B, S, E, requires_grad=True)
-    outputs = in_windows(Coins(), inputs, 3)
+    outputs = in_windows(Coins(), inputs, 3, Chance())
     assert 0 < int((outputs == 0).sum()) < outputs.numel()
     outputs.sum().backward()
     torch.testing.assert_close(inputs.grad * inputs, outputs)
