@@ -4,12 +4,14 @@
 
 Updates on the embedded data are made in turn, one as it is and one that is watched, which happens
 once an interval of the log; what is read at a validation is timed by itself. Both are divided by
-how many updates they are of: an interval, and an epoch. Medians go to
+how many updates they are of: an interval, and an epoch, or the epochs that share a reading. Medians
+go to
 benchmarks/results/instruments.json. --quick makes few updates and writes nothing.
 """
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -24,7 +26,7 @@ from seqgen.batching import Batches, Budget
 from seqgen.config import Config
 from seqgen.course import Course
 from seqgen.devices import keep_memory
-from seqgen.instruments import Instruments
+from seqgen.instruments import PAIRS_BETWEEN, Instruments
 from seqgen.journal import Journal
 from seqgen.sampling import GOLD
 from seqgen.start import Start, begin
@@ -86,11 +88,12 @@ def timed(start: Start, tools: Instruments, times: int) -> dict[str, float]:
         if number < max(2, times // 4):
             began = time.perf_counter()
             tokens = Course(start.config, batches).tokens(progress)
-            found = tools.examine({settings.metric: 1.0}, tokens)
+            found = tools.examine(0, 1.0, tokens, True)
             tools.examined({"step": 1, "epoch": 0.0}, found)
             read.append(time.perf_counter() - began)
     step, watching, reading = (statistics.median(each) for each in (bare, added, read))
     updates = batches.updates(0, settings.accumulate)
+    updates *= math.ceil(PAIRS_BETWEEN / len(start.data.train))
     shares = {"watching": max(watching, 0.0) / settings.log_every / step,
               "reading": reading / updates / step}  # fmt: skip
     return {"update": step, "watching": watching, "reading": reading, "updates": updates,

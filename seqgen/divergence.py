@@ -55,5 +55,6 @@ def returned(found: Progress, left: Progress) -> Progress:
         returns=left.returns + 1,
         best=left.best,
         best_step=left.best_step,
+        best_weights=left.best_weights,
         finished=False,
     )

@@ -48,20 +48,6 @@ class Journal:
             self._board.close()
 
 
-def records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a log that are whole and have a step: a killed run leaves half a line."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict) and type(record.get("step")) is int:
-                yield record
-
-
 def _scalars(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
     """The numbers of a record and of what it holds by name, `part/name`."""
     for name, value in record.items():

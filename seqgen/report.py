@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from seqgen import charts
 from seqgen.advice import band
+from seqgen.averaging import AVERAGE, EMA, RAW
 from seqgen.diagnosis import Diagnosis, Record
 from seqgen.terminal import one_line
 
@@ -83,18 +84,33 @@ def _course(found: Diagnosis) -> Section:
         scores = "  ".join(f"{name} {_number(seen[-1].get(name))}" for name in SCORES
                            if name in seen[-1])  # fmt: skip
         lines.append(f"last validation, step {seen[-1]['step']:,}: {scores}")
-    swing = found.readings
-    if swing.get("swing_mean") is not None:
-        mean, largest = (_number(swing.get(f"swing_{one}")) for one in ("mean", "largest"))
-        lines.append(f"from one validation to the next {found.config.train.metric} moves by "
-                     f"{mean}, at most by {largest}")  # fmt: skip
+    lines += _steadiness(found)
     losses = {"training": _points(logs, "loss"), "validation": _points(seen, "loss")}
+    means = {f"validation, {kind}": _points(seen, f"{kind}_loss") for kind in (EMA, AVERAGE)}
+    losses |= {name: points for name, points in means.items() if points}
     metrics = {name: _points(seen, name) for name in SCORES[1:] if any(name in one for one in seen)}
     rate = {"learning rate": _points(logs, "learning_rate")}
+    forcing = {"teacher-forcing ratio": _points(logs, "teacher_forcing")}
     pictures = [Picture("Loss, nats a token", lambda: charts.curves(losses)),
                 Picture("Dev metrics", lambda: charts.curves(metrics)),
                 Picture("Learning rate", lambda: charts.curves(rate))]  # fmt: skip
+    if {ratio for _, ratio in forcing["teacher-forcing ratio"]} - {1.0}:
+        pictures.append(Picture("Teacher-forcing ratio", lambda: charts.curves(forcing)))
     return Section("How it went", lines, pictures if logs else [])
+
+
+def _steadiness(found: Diagnosis) -> list[str]:
+    """The best validation, and by how much others lost what there was."""
+    steady, metric = found.steady, found.config.train.metric
+    if steady.best is None:
+        return []
+    which = f" with the {steady.best_weights} weights" if steady.best_weights != RAW else ""
+    lines = [f"best {metric} {_number(steady.best)}, at step {steady.best_step:,}{which}"]
+    if steady.largest_swing is not None:
+        lines.append(f"from one validation to the next {metric} gets worse by "
+                     f"{_number(steady.mean_swing)} in the mean, at most by "
+                     f"{_number(steady.largest_swing)}")  # fmt: skip
+    return lines
 
 
 def _gradient(found: Diagnosis) -> Section:

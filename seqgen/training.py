@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from seqgen import checkpoint, distributed
-from seqgen.averaging import holding
+from seqgen.averaging import RAW, holding, kept
 from seqgen.batching import Batch, Batches, Budget, mixed
 from seqgen.card import write_card
 from seqgen.config import Config
@@ -240,10 +240,13 @@ class Training:
         """Scores on the dev data; the best weights so far are kept, and plateaus are answered."""
         started = time.perf_counter()
         found = self.averages.validate(self.progress.step, self._scores)
-        read = self.instruments.examine(found.scores, self.course.tokens(self.progress))
-        self.interval.pass_over(time.perf_counter() - started)
         (value,) = distributed.share([found.value], self.device)
         verdict = judge(self.progress, value, self.config.train)
+        if verdict.improved:
+            self.progress.best_weights = str(found.scores.get("weights", RAW))
+        tokens, last = self.course.tokens(self.progress), over(self.progress, self.config.train)
+        read = self.instruments.examine(self.progress.step, value, tokens, last)
+        self.interval.pass_over(time.perf_counter() - started)
         if verdict.plateau:
             self._answer_plateau()
         if self.journal is None:
@@ -329,14 +332,12 @@ class Training:
         best = Translator.from_pretrained(self.run, device=str(self.device))
         split = self.data.corpus.test or self.data.corpus.validation
         assert split is not None
-        self.report.say(
-            f"evaluating  {len(split):,} pairs of {split.name} with the model of step "
-            f"{self.progress.best_step:,}"
-        )
+        which = kept(self.progress, self.config.train)
+        self.report.say(f"evaluating  {len(split):,} pairs of {split.name} with {which}")
         group = self.config.data.group
         found = evaluate(best, split, self.config.decode, group, pause=self._pause)
         write(found, self.run)
-        write_card(self.config, found, self.run)
+        write_card(self.config, found, self.run, which)
         for line in found.lines():
             self.report.say(line)
         return found.scores
