@@ -22,9 +22,8 @@ from typing import Any
 import torch
 from speed import machine
 
-from seqgen.batching import Batches, Budget
 from seqgen.config import Config
-from seqgen.course import Course
+from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory
 from seqgen.instruments import PAIRS_BETWEEN, Instruments
 from seqgen.journal import Journal
@@ -70,7 +69,7 @@ def measured(values: dict[str, Any], times: int) -> dict[str, float]:
 def timed(start: Start, tools: Instruments, times: int) -> dict[str, float]:
     """Medians over so many pairs of updates."""
     settings, progress = start.config.train, start.progress
-    batches = Batches(start.data.train, Budget.of(settings), settings.seed, settings.length_blur)
+    batches = batches_of(start.data, settings)
     clipping = Clipping(settings, start.device)
     bare, added, read = [], [], []
     for number, group in zip(range(times), batches.groups(0), strict=False):

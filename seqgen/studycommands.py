@@ -75,7 +75,7 @@ def ablate(
     folder = Path(output_dir) if output_dir else whole.with_name(f"{whole.name}-{name}")
     from seqgen import ablation
 
-    plans = ablation.shared(ablation.logged(plans, "train.log_every" in given), side_by_side)
+    plans = ablation.shared(ablation.logged(plans, {*given, *varied}), side_by_side)
     with StopRequest() as stop:
         ran = _train(plans, folder, side_by_side, stop)
     if stop:
