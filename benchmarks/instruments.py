@@ -59,7 +59,7 @@ def measured(values: dict[str, Any], times: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         start = begin(config, run, lambda line: None, lambda: None)
-        log = Journal(run / "metrics.jsonl", 0, False)
+        log = Journal(run / "metrics.jsonl", 0)
         try:
             return timed(start, Instruments(start, run, log, lambda line: None), times)
         finally:

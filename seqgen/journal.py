@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 class Journal:
     """`metrics.jsonl`, and TensorBoard where it was asked for."""
 
-    def __init__(self, path: Path, length: int, tensorboard: bool):
-        """Go on after the first `length` bytes; what a killed run wrote beyond them is cut."""
+    def __init__(self, path: Path, length: int, board_from: int | None = None):
+        """Go on after the first `length` bytes; what a killed run wrote beyond them is cut.
+
+        TensorBoard gets what comes after step `board_from`, and forgets what it had of that.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("r+b" if path.exists() else "w+b")
         if self._file.seek(0, 2) > length:
             self._file.truncate(length)
             self._file.seek(length)
-        self._board = _summary_writer(path.parent) if tensorboard else None
+        self._board: SummaryWriter | None = None
+        if board_from is not None:
+            folder = path.parent / "training" / "tensorboard"
+            self._board = summary_writer()(str(folder), purge_step=board_from + 1)
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Add one line; numbers under `step` go to TensorBoard as well."""
@@ -61,7 +67,8 @@ def _lost(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _summary_writer(run: Path) -> "SummaryWriter":
+def summary_writer() -> "type[SummaryWriter]":
+    """What writes for TensorBoard, whose package is an extra."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -69,4 +76,4 @@ def _summary_writer(run: Path) -> "SummaryWriter":
             "train.report_to = 'tensorboard' needs the tensorboard package; "
             "pip install 'seqgen[tensorboard]'"
         ) from None
-    return SummaryWriter(str(run / "training" / "tensorboard"))
+    return SummaryWriter

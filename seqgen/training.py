@@ -19,7 +19,7 @@ from seqgen.devices import keep_memory, pick_device, precision, without_denormal
 from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, returned, told
 from seqgen.evaluation import evaluate, write
 from seqgen.instruments import Instruments
-from seqgen.journal import Journal
+from seqgen.journal import Journal, summary_writer
 from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
 from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
@@ -58,6 +58,8 @@ def train(
         if stop():
             raise Stopped
 
+    if config.train.report_to == "tensorboard":
+        summary_writer()  # which may not be there: said now, not after the data are read
     device = pick_device(distributed.local_device(config.train.device))
     keep_memory()
     with distributed.together(device):
@@ -82,13 +84,10 @@ class Training:
         self.batches = batches_of(self.data, settings)
         self.guess = math.log(self.model.decoder.output.out_features)  # nats a token
         self.bf16 = precision(settings, self.config.model.cell) == "bf16"
-        self.journal = (
-            None
-            if distributed.rank()
-            else Journal(
-                run / METRICS_FILE, self.progress.log_bytes, settings.report_to == "tensorboard"
-            )
-        )
+        self.journal = None
+        if not distributed.rank():
+            board_from = self.progress.step if settings.report_to == "tensorboard" else None
+            self.journal = Journal(run / METRICS_FILE, self.progress.log_bytes, board_from)
         self.instruments = Instruments(start, run, self.journal, report.say)
         self._take_up()
 
