@@ -159,17 +159,21 @@ class Instruments:
     def _never_updated(self) -> dict[str, float]:
         """The share of rows of each embedding that are as they began, to the bit.
 
+        Bytes are not counted: that most stand in no text is what they are for.
         Weight decay moves all rows, and then there is nothing to tell.
         """
         if self.config.train.weight_decay:
             return {}
         # A resumed run finds its first embeddings again by its seed.
         self._initial = self._initial or self._copied(fresh(self.config, self.data))
-        now = embeddings(self.model)
-        return {
-            name: float((now[name] == first)[PAD + 1 :].all(1).float().mean())
-            for name, first in self._initial.items()
-        }
+        now, (source, target) = embeddings(self.model), self.data.tokenizers
+        shares = {}
+        for name, first in self._initial.items():
+            side = target if name.startswith("decoder.") else source
+            asked = torch.arange(len(first), device=self.device) > PAD
+            asked[side.bytes.start : side.bytes.stop] = False
+            shares[name] = float((now[name] == first)[asked].all(1).float().mean())
+        return shares
 
     def _copied(self, model: nn.Module) -> dict[str, Tensor]:
         """The embeddings of a network that has not been trained."""

@@ -1,6 +1,7 @@
 """A diagnosis for people: the same sections as text and as one page that needs nothing else."""
 
 import html
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -92,7 +93,7 @@ def _course(found: Diagnosis) -> Section:
     rate = {"learning rate": _points(logs, "learning_rate")}
     forcing = {"teacher-forcing ratio": _points(logs, "teacher_forcing")}
     pictures = [Picture("Loss, nats a token", lambda: charts.curves(losses)),
-                Picture("Dev metrics", lambda: charts.curves(metrics)),
+                *([Picture("Dev metrics", lambda: charts.curves(metrics))] if metrics else []),
                 Picture("Learning rate", lambda: charts.curves(rate))]  # fmt: skip
     if {ratio for _, ratio in forcing["teacher-forcing ratio"]} - {1.0}:
         pictures.append(Picture("Teacher-forcing ratio", lambda: charts.curves(forcing)))
@@ -141,8 +142,8 @@ def _parts(found: Diagnosis) -> Section:
         return Section("Parts", [], [])
     last = found.norms[-1]
     norms, ratios = last["gradient_norms"], last.get("update_ratios") or {}
-    lines = _table(("", "gradient norm", "update / weights"),
-                   [(part, _number(norm), _number(ratios.get(part)))
+    lines = _table(("", "gradient norm", "band", "update / weights"),
+                   [(part, _number(norm), _band(norm, found), _number(ratios.get(part)))
                     for part, norm in norms.items()])  # fmt: skip
     steps = [one["step"] for one in found.norms]
 
@@ -154,6 +155,11 @@ def _parts(found: Diagnosis) -> Section:
     return Section("Parts of the network", lines, [
         Picture("Gradient norm", lambda: over_time("gradient_norms")),
         Picture("Update to weights", lambda: over_time("update_ratios"))])  # fmt: skip
+
+
+def _band(norm: float | None, found: Diagnosis) -> str:
+    """Where the norm of a part lies; one that was not finite is exploding."""
+    return band(math.inf if norm is None else norm, found.config)
 
 
 def _recurrence(found: Diagnosis) -> Section:

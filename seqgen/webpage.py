@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from html import escape
@@ -26,15 +27,18 @@ class Table(NamedTuple):
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def lines(self) -> list[str]:
-        """The table in columns, a line a row."""
+    def lines(self, width: int = 0) -> list[str]:
+        """The table in columns, a line a row; columns beyond `width` characters go below."""
         cells = [[printable(cell) for cell in row] for row in (self.header, *self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = []
-        for first, *others in cells:
-            rest = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
-            lines.append("  ".join([f"{first:<{widths[0]}}", *rest]).rstrip())
-        return lines
+        names, *columns = ([row[place] for row in cells] for place in range(len(self.header)))
+        blocks: list[list[str]] = []
+        for column in columns or [[""] * len(names)]:
+            side = max(map(len, column)) + 2
+            if not blocks or (width and len(blocks[-1][0]) + side > width):
+                blocks.append([name.ljust(max(map(len, names))) for name in names])
+            blocks[-1] = [line + cell.rjust(side)
+                          for line, cell in zip(blocks[-1], column, strict=True)]  # fmt: skip
+        return [line.rstrip() for block in blocks for line in block]
 
     def html(self) -> str:
         """The table as HTML."""
@@ -98,8 +102,11 @@ class Section(NamedTuple):
     parts: Sequence[str | Table | Chart]
 
 
-def text(sections: Sequence[Section]) -> list[str]:
-    """Everything but the charts, a line each; a section without anything else is left out."""
+def text(sections: Sequence[Section], width: int = 0) -> list[str]:
+    """Everything but the charts, a line each; a section without anything else is left out.
+
+    With a `width`, tables and paragraphs keep within so many characters where they can.
+    """
     lines: list[str] = []
     for section in sections:
         shown = [part for part in section.parts if not isinstance(part, Chart)]
@@ -107,7 +114,10 @@ def text(sections: Sequence[Section]) -> list[str]:
             continue
         lines += ["", section.title] if lines else [section.title]
         for part in shown:
-            lines += [part] if isinstance(part, str) else part.lines()
+            if isinstance(part, str):
+                lines += textwrap.wrap(part, width) if width else [part]
+            else:
+                lines += part.lines(width)
     return lines
 
 

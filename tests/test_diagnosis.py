@@ -63,6 +63,10 @@ def test_the_log_is_told_as_it_is(run, found):
     assert f"median {norms[len(norms) // 2]:.3g}" in told
     parts = section(found, "Parts of the network").lines
     assert len(parts) == 1 + len(found.norms[-1]["gradient_norms"])
+    made = [{"step": 3, "gradient_norms": {"a": 0.09, "b": 4.9, "c": 5.1, "d": 10.1, "e": None}}]
+    rows = section(found._replace(norms=made), "Parts of the network").lines[1:]
+    bands = ["vanishing", "healthy", "warning", "exploding", "exploding"]
+    assert [row.split()[2] for row in rows] == bands
 
 
 def test_the_model_is_tried_on_the_first_validation_pairs(run, found):
@@ -154,6 +158,13 @@ def test_a_run_without_a_model_still_has_its_curves(run, tmp_path):
     assert section(found, "Gradient").pictures
     assert section(found, "Recurrence and gates").lines, "the log has them"
     report.as_page(found)
+
+
+def test_a_run_before_its_first_validation_has_no_chart_of_none(found):
+    early = found._replace(validations=[], tried=None)
+    captions = [one.caption for one in section(early, "How it went").pictures]
+    assert captions[:2] == ["Loss, nats a token", "Learning rate"]
+    report.as_page(early)
 
 
 def test_a_model_without_a_log_still_has_its_readings(run, found, tmp_path):

@@ -156,6 +156,19 @@ def test_embeddings_that_no_pair_has_used_are_counted(data, tmp_path):
     assert decayed._never_updated() == {}
 
 
+def test_bytes_that_no_text_has_are_no_unused_embeddings(data, tmp_path):
+    start = started(data, tmp_path, tokenizer__units="char")
+    found = Instruments(start, tmp_path, Log(), print)
+    letters = start.data.tokenizers.source.size - 260
+    assert 0 < letters < 20
+    weight = start.model.encoder.embedding.weight.data
+    assert len(weight) == 260 + letters
+    weight[-letters:] += 1e-3
+    assert found._never_updated()["encoder.embedding"] == pytest.approx(3 / (3 + letters))
+    weight[1:4] += 1e-3
+    assert found._never_updated()["encoder.embedding"] == 0
+
+
 def test_what_training_has_touched_is_no_longer_counted(whole):
     shares = [row["never_updated"] for row in rows(whole, diagnosis=True) if "keeping" in row]
     # Padding is not counted; unknown and the first token never stand in a source.
