@@ -4,12 +4,14 @@
 
 Updates on the embedded data are made in turn, one as it is and one that is watched, which happens
 once an interval of the log; what is read at a validation is timed by itself. Both are divided by
-how many updates they are of: an interval, and an epoch. Medians go to
+how many updates they are of: an interval, and an epoch, or the epochs that share a reading. Medians
+go to
 benchmarks/results/instruments.json. --quick makes few updates and writes nothing.
 """
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -20,11 +22,10 @@ from typing import Any
 import torch
 from machine import machine
 
-from seqgen.batching import Batches, Budget
 from seqgen.config import Config
-from seqgen.course import Course
+from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory
-from seqgen.instruments import Instruments
+from seqgen.instruments import PAIRS_BETWEEN, Instruments
 from seqgen.journal import Journal
 from seqgen.sampling import GOLD
 from seqgen.start import Start, begin
@@ -58,7 +59,7 @@ def measured(values: dict[str, Any], times: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         start = begin(config, run, lambda line: None, lambda: None)
-        log = Journal(run / "metrics.jsonl", 0, False)
+        log = Journal(run / "metrics.jsonl", 0)
         try:
             return timed(start, Instruments(start, run, log, lambda line: None), times)
         finally:
@@ -68,7 +69,7 @@ def measured(values: dict[str, Any], times: int) -> dict[str, float]:
 def timed(start: Start, tools: Instruments, times: int) -> dict[str, float]:
     """Medians over so many pairs of updates."""
     settings, progress = start.config.train, start.progress
-    batches = Batches(start.data.train, Budget.of(settings), settings.seed, settings.length_blur)
+    batches = batches_of(start.data, settings)
     clipping = Clipping(settings, start.device)
     bare, added, read = [], [], []
     for number, group in zip(range(times), batches.groups(0), strict=False):
@@ -86,11 +87,12 @@ def timed(start: Start, tools: Instruments, times: int) -> dict[str, float]:
         if number < max(2, times // 4):
             began = time.perf_counter()
             tokens = Course(start.config, batches).tokens(progress)
-            found = tools.examine({settings.metric: 1.0}, tokens)
+            found = tools.examine(0, 1.0, tokens, True)
             tools.examined({"step": 1, "epoch": 0.0}, found)
             read.append(time.perf_counter() - began)
     step, watching, reading = (statistics.median(each) for each in (bare, added, read))
     updates = batches.updates(0, settings.accumulate)
+    updates *= math.ceil(PAIRS_BETWEEN / len(start.data.train))
     shares = {"watching": max(watching, 0.0) / settings.log_every / step,
               "reading": reading / updates / step}  # fmt: skip
     return {"update": step, "watching": watching, "reading": reading, "updates": updates,

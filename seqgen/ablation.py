@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -56,15 +56,18 @@ def run_grid(plans: Sequence[Planned], folder: Path, jobs: int, stop: Stop) -> I
         yield _here(planned, folder, stop)
 
 
-def logged(plans: Sequence[Planned], explicit: bool) -> list[Planned]:
+def logged(plans: Sequence[Planned], chosen: Collection[str]) -> list[Planned]:
     """The runs with a line of the log for each update, unless a number was set.
 
     The median and the 99th percentile of gradient norms are then of updates, not of means. What
-    instruments read at each line would cost as much as the update, so they rest.
+    instruments read at each line would cost as much as the update, so they rest. What was `chosen`,
+    by an option or as what varies, stays as it is; so does a number that is not the default.
     """
-    if explicit or plans[0].config.train.log_every != TrainConfig().log_every:
+    default = TrainConfig().log_every
+    if "train.log_every" in chosen or plans[0].config.train.log_every != default:
         return list(plans)
-    return [_with(planned, log_every=1, instruments=False) for planned in plans]
+    resting = {} if "train.instruments" in chosen else {"instruments": False}
+    return [_with(planned, log_every=1, **resting) for planned in plans]
 
 
 def shared(plans: Sequence[Planned], jobs: int) -> list[Planned]:

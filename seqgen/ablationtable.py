@@ -2,14 +2,14 @@
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from seqgen import __version__
 from seqgen.ablation import Ran
 from seqgen.comparison import NONE
-from seqgen.curves import read_log, steadiness
+from seqgen.curves import Log, read_log, steadiness
 from seqgen.divergence import RETURNS
 from seqgen.evaluation import RESULTS
 from seqgen.grid import SEED, Varied, label
@@ -55,6 +55,8 @@ def summary(ran: Sequence[Ran], folder: Path, varied: Varied) -> Record:
 def sections(result: Record, folder: Path) -> list[Section]:
     """The table, what failed, and the curves of the dev metric."""
     metric = result["metric"]
+    logs = {run["folder"]: read_log(folder / run["folder"])
+            for one in result["combinations"] for run in one["runs"]}  # fmt: skip
     parts: list[str | Table | Chart] = [MEANING, _table(result)]
     for one in result["combinations"]:
         for run in one["runs"]:
@@ -63,9 +65,9 @@ def sections(result: Record, folder: Path) -> list[Section]:
             elif run["returns"]:
                 parts.append(f"{run['folder']}: diverged and went back {run['returns']} times, "
                              "each with half the learning rate")  # fmt: skip
-    curves = [_curve(one, folder, f"dev {metric}") for one in result["combinations"]]
+    curves = [_curve(one, logs, f"dev {metric}") for one in result["combinations"]]
     drawn = [curve for curve in curves if curve.up]
-    norms = [_first(one, folder, "gradient_norm") for one in result["combinations"]]
+    norms = [_first(one, logs, "gradient_norm") for one in result["combinations"]]
     shown = [curve for curve in norms if any(value > 0 for value in curve.up)]
     charts = [Chart(f"dev {metric}, mean over seeds", drawn)] if drawn else []
     charts += [Chart("gradient norm, first seed", shown, "y")] if shown else []
@@ -93,11 +95,11 @@ def _combination(name: str, group: Sequence[Ran], folder: Path) -> Record:
         {
             "folder": one.planned.name,
             "seed": getattr(one.planned.config.train, SEED.partition(".")[2]),
-            "state": _state(one, folder),
+            "state": _state(one, found["returns"]),
             "reason": one.reason,
-            **_figures(one, folder),
+            **found,
         }
-        for one in group
+        for one, found in ((one, _figures(one, folder)) for one in group)
     ]
     finished = [run for run in runs if run["state"] == "finished"]
     figures = {figure: mean_and_spread([run[figure] for run in finished]) for figure in FIGURES}
@@ -125,13 +127,11 @@ def _figures(one: Ran, folder: Path) -> Record:
     return {**found, "test": test}
 
 
-def _state(one: Ran, folder: Path) -> str:
+def _state(one: Ran, returns: int | None) -> str:
     if one.finished:
         return "finished"
     if not one.reason:
         return "stopped"
-    run = folder / one.planned.name
-    returns = steadiness(run, read_log(run), one.planned.config.train.metric).returns
     return "diverged" if returns == RETURNS else "failed"
 
 
@@ -165,9 +165,9 @@ def _cell(found: Sequence[float] | None, name: str, digits: int) -> str:
     return f"{mean:.{digits}f} ± {spread:.{digits}f}" if spread else f"{mean:.{digits}f}"
 
 
-def _curve(one: Record, folder: Path, name: str) -> Curve:
+def _curve(one: Record, logs: Mapping[str, Log], name: str) -> Curve:
     """The mean over the runs at each step that all of them have."""
-    found = [read_log(folder / run["folder"]).curve(name) for run in one["runs"]]
+    found = [logs[run["folder"]].curve(name) for run in one["runs"]]
     curves = [dict(zip(*curve, strict=True)) for curve in found if curve[0]]
     if not curves:
         return Curve(one["label"], [], [])
@@ -176,5 +176,5 @@ def _curve(one: Record, folder: Path, name: str) -> Curve:
     return Curve(one["label"], common, means)
 
 
-def _first(one: Record, folder: Path, name: str) -> Curve:
-    return Curve(one["label"], *read_log(folder / one["runs"][0]["folder"]).curve(name))
+def _first(one: Record, logs: Mapping[str, Log], name: str) -> Curve:
+    return Curve(one["label"], *logs[one["runs"][0]["folder"]].curve(name))

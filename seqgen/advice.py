@@ -15,6 +15,8 @@ FIRST_EPOCHS = 2  # in which attention may still be even, and outputs wrong from
 UNUSED = 0.5  # share of embeddings without a gradient after an epoch
 FADED = 1e-4  # gradient at the far end of a source, as a share of its largest
 GROWS, SHRINKS = 1.5, 0.5  # spectral radius of a vanilla layer, which no gate holds
+CLIPPED = 0.99  # share of updates
+UNEVEN = 0.01  # norm of the layer with the smallest, as a share of the largest of its stack
 MOVES, RESTS = 0.1, 1e-7  # largest and least update, as a share of the weights
 NOISY = 30  # times as large as the batch may the noise scale be
 EXPOSED = 30.0  # points that free running may be worse, token by token
@@ -66,6 +68,31 @@ def of_gradient(readings: Readings, config: Config) -> str:
     limit = train.norm_exploding if where == "exploding" else train.norm_warning
     cure = f"--learning-rate {train.learning_rate / 3:.2g}" if bounded else "--clip-norm 1"
     return f"the gradient norm is {norm:.3g}, above {limit:g}: {cure} would tame it"
+
+
+def of_clipping(readings: Readings, config: Config) -> str:
+    """On a bound that is below all gradients: it, and no gradient, says how long an update is."""
+    train, norm = config.train, readings.get("gradient_norm")
+    if norm is None or readings.get("clipped", 0) < CLIPPED or readings.get("epoch", 0) < 1:
+        return ""
+    if not 0 < train.clip_norm < norm or band(norm, config) != "healthy":
+        return ""
+    return (f"{readings['clipped']:.0%} of updates are clipped to {train.clip_norm:g}: "
+            f"--clip-norm {train.norm_warning:g} would bound outliers alone")  # fmt: skip
+
+
+def of_layers(readings: Readings, config: Config) -> str:
+    """On stacked layers of which the lower ones hardly get a gradient."""
+    norms = readings.get("gradient_norms") or {}
+    for stack in sorted({name.rpartition(".")[0] for name in norms if name[-1:].isdecimal()}):
+        layers = {name: norm for name, norm in norms.items() if name.rpartition(".")[0] == stack}
+        least, most = min(layers, key=layers.__getitem__), max(layers, key=layers.__getitem__)
+        if layers[least] >= UNEVEN * layers[most]:
+            continue
+        cure = "--layer-norm between" if config.model.residual else "--residual"
+        return (f"the gradient norm of {least} is {layers[least]:.2g}, that of {most} "
+                f"{layers[most]:.2g}: {cure} would carry it to all layers")  # fmt: skip
+    return ""
 
 
 def of_updates(readings: Readings, config: Config) -> str:
@@ -196,6 +223,8 @@ def _longer_memory(config: Config) -> str:
 
 ADVICE: dict[str, Callable[[Readings, Config], str]] = {
     "gradient": of_gradient,
+    "clipping": of_clipping,
+    "layers": of_layers,
     "updates": of_updates,
     "recurrence": of_recurrence,
     "gates": of_gates,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen import distributed
-from seqgen.checkpoint import read_weights, weights
+from seqgen.checkpoint import Progress, read_weights, weights
 from seqgen.trainsection import TrainConfig
 from seqgen.validation import Validation, better
 
@@ -149,3 +149,15 @@ def best_of(metric: str, found: Mapping[str, Validation]) -> str:
         if better(metric, seen.scores[metric], value):
             name, value = other, seen.scores[metric]
     return name
+
+
+def kept(progress: Progress, settings: TrainConfig) -> str:
+    """Which weights the model of a run has, in words."""
+    if progress.best is None:  # no validation gave a number
+        return f"the weights of step {progress.step:,}"
+    means = {
+        EMA: f"the moving average (decay {settings.ema:g}) of the weights at step",
+        AVERAGE: f"the mean of the weights at the last validations, {settings.average} at most, "
+        "up to step",
+    }
+    return f"{means.get(progress.best_weights, 'the weights of step')} {progress.best_step:,}"

@@ -10,8 +10,8 @@ from seqgen.evaluation import Report
 from seqgen.sections import DecodeConfig
 
 
-def write_card(config: Config, report: Report, folder: Path) -> None:
-    """`README.md`, with metadata that the Hub reads."""
+def write_card(config: Config, report: Report, folder: Path, which: str) -> None:
+    """`README.md`, with metadata that the Hub reads; `which` weights the model has, in words."""
     from huggingface_hub import EvalResult, ModelCardData
 
     facts = config.facts
@@ -38,7 +38,7 @@ def write_card(config: Config, report: Report, folder: Path) -> None:
         tags=["seqgen", config.model.cell, "sequence-to-sequence"],
         eval_results=results,
     )
-    text = f"---\n{data.to_yaml()}\n---\n\n{_text(config, report)}"
+    text = f"---\n{data.to_yaml()}\n---\n\n{_text(config, report, which)}"
     checkpoint.write(folder / "README.md", text.encode())
 
 
@@ -48,7 +48,7 @@ def _languages(config: Config) -> list[str]:
     return [name for name in names if len(name) in (2, 3) and name.isalpha() and name.islower()]
 
 
-def _text(config: Config, report: Report) -> str:
+def _text(config: Config, report: Report, which: str) -> str:
     facts, model = config.facts, config.model
     scores = "\n".join(
         f"| {name} | {value:.2f} | {report.intervals[name][0]:.2f} to "
@@ -66,7 +66,7 @@ def _text(config: Config, report: Report) -> str:
     return f"""# {facts.name}: {facts.source_column} to {facts.target_column}
 
 A recurrent sequence-to-sequence model ({model.cell}, {model.attention} attention), trained with
-seqgen {__version__} on the dataset {facts.name}.
+seqgen {__version__} on the dataset {facts.name}. The model has {which}.
 
 ## Scores
 

@@ -92,4 +92,5 @@ def _draw(axes: "Axes", lines: Mapping[str, Points]) -> None:
         known = [(place, value) for place, value in points if value is not None]
         mark = "." if len(known) < 40 else ""
         axes.plot([one[0] for one in known], [one[1] for one in known], marker=mark, label=name)
-    axes.legend(frameon=False, fontsize=8)
+    if lines:
+        axes.legend(frameon=False, fontsize=8)

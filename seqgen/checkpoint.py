@@ -44,6 +44,7 @@ class Progress:
     update: int = 0  # updates of this epoch made
     best: float | None = None  # value of the watched dev metric
     best_step: int = 0
+    best_weights: str = "raw"  # which of the weights of that step, as `averaging` names them
     waited: int = 0  # validations since the best, for early stopping
     plateau: int = 0  # validations since the best or the last drop of the learning rate
     scale: float = 1.0  # what plateaus and returns have left of the learning rate

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqgen.averaging import RAW
 from seqgen.config import Config, options
 from seqgen.configfiles import read_config
 from seqgen.corpus import read_corpus
@@ -174,6 +175,8 @@ def _training(runs: Sequence[Run]) -> Table:
         metric = run.config.train.metric
         seen = steadiness(run.folder, run.log, metric)
         at = NONE if seen.best_step is None else f"{seen.best_step:,}"
+        if seen.best_weights not in (None, RAW):
+            at += f", {seen.best_weights}"
         rows.append([
             run.name, metric, number(seen.best), at, number(seen.largest_swing),
             number(seen.norm_median), number(seen.norm_99), number(seen.clipped, 1),

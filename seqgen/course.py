@@ -3,11 +3,18 @@
 import math
 from collections.abc import Callable
 
-from seqgen.batching import Batches
+from seqgen.batching import Batches, Budget
 from seqgen.checkpoint import Progress
 from seqgen.config import Config
+from seqgen.preparation import Prepared
 from seqgen.sampling import Forcing
 from seqgen.schedules import RATE_SCALINGS, decay, teacher_forcing, warmup
+from seqgen.trainsection import TrainConfig
+
+
+def batches_of(data: Prepared, settings: TrainConfig) -> Batches:
+    """The training pairs in the batches of the settings."""
+    return Batches(data.train, Budget.of(settings), settings.seed, settings.length_blur, data.drawn)
 
 
 class Course:

@@ -1,6 +1,5 @@
 """What the log of a run tells: its curves, and figures of how steady it was."""
 
-import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seqgen import checkpoint
+from seqgen.averaging import RAW
+from seqgen.diagnostics import swings
 from seqgen.errors import CheckpointError
 from seqgen.metrics import higher_is_better
 from seqgen.start import METRICS_FILE
@@ -20,15 +21,21 @@ Record = Mapping[str, Any]
 class Log(NamedTuple):
     """The lines of `metrics.jsonl`, in the order in which they were written."""
 
-    steps: list[Record]
+    steps: list[Record]  # a line an interval
     validations: list[Record]
+    health: list[Record]  # what instruments read
 
     def curve(self, name: str) -> tuple[list[float], list[float]]:
-        """The steps and values of a figure of training, or of validation as `dev loss`."""
-        of_dev = name.startswith("dev ")
-        rows, key = (self.validations, name[4:]) if of_dev else (self.steps, name)
-        rows = [row for row in rows if key in row]
-        return [row["step"] for row in rows], [_number(row[key]) for row in rows]
+        """The steps and values of a figure of training, or of validation as `dev loss`.
+
+        The latter are those of the weights that did best in it: the model's own, or a mean.
+        """
+        if not name.startswith("dev "):
+            rows = [(row["step"], row[name]) for row in self.steps if name in row]
+        else:
+            keys = ((row, dev_key(row, name[4:])) for row in self.validations)
+            rows = [(row["step"], row[key]) for row, key in keys if key in row]
+        return [step for step, _ in rows], [_number(value) for _, value in rows]
 
 
 class Steadiness(NamedTuple):
@@ -36,6 +43,7 @@ class Steadiness(NamedTuple):
 
     best: float | None  # of the metric that decides, on the validation pairs
     best_step: int | None
+    best_weights: str | None  # raw, ema or average
     largest_swing: float | None  # for the worse, from one validation to the next
     mean_swing: float | None
     norm_median: float | None  # of the gradient, before clipping
@@ -49,23 +57,40 @@ class Steadiness(NamedTuple):
 
 def read_log(run: Path) -> Log:
     """The log of a run, as far as it has come."""
+    log = Log([], [], [])
     try:
-        lines = (run / METRICS_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (run / METRICS_FILE).read_bytes().splitlines()
     except FileNotFoundError:
-        return Log([], [])
-    log = Log([], [])
+        return log
     for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            if number == len(lines):  # which is being written
+        row = _row(line)
+        if row is None:
+            if number == len(lines):  # which is being written, or was when the run was killed
                 break
             raise CheckpointError(
                 f"{run / METRICS_FILE}:{number}: is no line of a log; copy the file again"
-            ) from None
-        if not row.get("diagnosis"):  # what instruments read is for `seqgen diagnose`
-            (log.validations if row.get("validation") else log.steps).append(row)
+            )
+        kind = log.health if row.get("diagnosis") else log.steps
+        (log.validations if row.get("validation") else kind).append(row)
     return log
+
+
+def dev_key(row: Record, metric: str) -> str:
+    """Under which name a validation has a metric of the weights that did best in it."""
+    kind = row.get("weights", RAW)
+    return metric if kind == RAW else f"{kind}_{metric}"
+
+
+def swing_readings(values: Sequence[float], metric: str) -> dict[str, float]:
+    """Of the values of a dev metric so far: the last one, and how much worse they became."""
+    worse = swings(values, metric)
+    lost = not values or math.isnan(values[-1])
+    return {
+        "metric": values[-1] if values else math.nan,
+        "swing_last": 0.0 if lost or not worse else worse[-1],
+        "swing_largest": max(worse, default=0.0),
+        "swing_mean": sum(worse) / len(worse) if worse else 0.0,
+    }
 
 
 def steadiness(run: Path, log: Log, metric: str) -> Steadiness:
@@ -73,17 +98,19 @@ def steadiness(run: Path, log: Log, metric: str) -> Steadiness:
 
     Those of gradients are of the lines of the log: of single updates where `train.log_every` is 1.
     """
-    steps, values = log.curve(f"dev {metric}")
-    known = [(value, step) for value, step in zip(values, steps, strict=True) if value == value]
+    keys = [(row, dev_key(row, metric)) for row in log.validations]
+    seen = [(_number(row[key]), row) for row, key in keys if key in row]
     pick = max if higher_is_better(metric) else min
-    best = pick(known, key=lambda pair: pair[0], default=None)
-    worse = swings(values, metric)
+    known = [pair for pair in seen if not math.isnan(pair[0])]
+    best, where = pick(known, key=lambda pair: pair[0], default=(None, {}))
+    worse = swings([value for value, _ in seen], metric)
     norms = _known(log.curve("gradient_norm")[1])
     later = _known(log.curve("gradient_norm")[1][len(log.steps) // 2 :])
     progress = _progress(run)
     return Steadiness(
-        best=best[0] if best else None,
-        best_step=int(best[1]) if best else None,
+        best=best,
+        best_step=where.get("step"),
+        best_weights=where.get("weights", RAW) if known else None,
         largest_swing=max(worse, default=None),
         mean_swing=sum(worse) / len(worse) if worse else None,
         norm_median=float(np.median(norms)) if norms else None,
@@ -94,16 +121,6 @@ def steadiness(run: Path, log: Log, metric: str) -> Steadiness:
         seconds=progress.get("seconds"),
         returns=progress.get("returns"),
     )
-
-
-def swings(values: Sequence[float], metric: str) -> list[float]:
-    """How much worse each validation was than the one before; 0 where it was no worse.
-
-    What a model gains from one to the next is what it learns, and no swing.
-    """
-    sign = 1 if higher_is_better(metric) else -1
-    pairs = itertools.pairwise(_known(values))
-    return [max(0.0, sign * (before - after)) for before, after in pairs]
 
 
 def _share(log: Log, name: str) -> float | None:
@@ -120,6 +137,15 @@ def _progress(run: Path) -> Mapping[str, Any]:
             continue
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def _row(line: bytes) -> Record | None:
+    """A line of the log; None where it is none."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and type(row.get("step")) is int else None
 
 
 def _known(values: Sequence[float]) -> list[float]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqgen import checkpoint, journal, probes
+from seqgen import checkpoint, probes
 from seqgen.advice import advice
 from seqgen.config import Config
 from seqgen.corpus import read_corpus
+from seqgen.curves import Log, Steadiness, read_log, steadiness, swing_readings
 from seqgen.diagnostics import plain
 from seqgen.errors import SeqgenError
 from seqgen.evaluation import references_of
@@ -23,7 +24,7 @@ CHUNK = 32  # pairs looked at together
 SHOWN = 10  # worst examples
 DRAWN = 3  # samples of attention
 
-Record = dict[str, Any]
+Record = Mapping[str, Any]
 Pair = tuple[str, str]
 
 
@@ -54,6 +55,7 @@ class Diagnosis(NamedTuple):
     logs: list[Record]  # a line an interval
     norms: list[Record]  # the norms of the parts, beside them
     validations: list[Record]
+    steady: Steadiness
     readings: Record  # the newest, those of the model as it is before those of the log
     tried: Tried | None
     advice: list[str]
@@ -63,27 +65,26 @@ class Diagnosis(NamedTuple):
 def diagnose(run: Path, samples: int, device: str = "auto") -> Diagnosis:
     """All readings of a run folder; the first `samples` validation pairs are translated."""
     config = checkpoint.read_description(run)
-    records = list(journal.records(run / METRICS_FILE))
-    notes = (
-        [] if records else [f"{run / METRICS_FILE}: is missing or empty, so there are no curves"]
-    )
-    health = [one for one in records if one.get("diagnosis")]
-    logs = [one for one in records if "gradient_norm" in one]
+    log = read_log(run)
+    notes = []
+    if not log.steps and not log.validations:
+        notes.append(f"{run / METRICS_FILE}: is missing or empty, so there are no curves")
     tried = None
     try:
         tried = _try(run, config, samples, device)
     except SeqgenError as error:
         notes.append(f"the model was not tried: {error}")
-    readings = _newest(health) | (tried.readings if tried else {})
-    last = logs[-1] if logs else {}
+    readings = _read(log, config) | dict(tried.readings if tried else {})
+    last = log.steps[-1] if log.steps else {}
     guess = math.log(max(config.facts.target_vocabulary, 2))
     known = {"epoch": last.get("epoch", 0.0)} | readings | recent(last, guess)
     return Diagnosis(
         name=str(run),
         config=config,
-        logs=logs,
-        norms=[one for one in health if "gradient_norms" in one],
-        validations=[one for one in records if one.get("validation")],
+        logs=log.steps,
+        norms=[one for one in log.health if "gradient_norms" in one],
+        validations=log.validations,
+        steady=steadiness(run, log, config.train.metric),
         readings=readings,
         tried=tried,
         advice=list(advice({**known, **_figures(last)}, config).values()),
@@ -91,11 +92,17 @@ def diagnose(run: Path, samples: int, device: str = "auto") -> Diagnosis:
     )
 
 
-def _newest(health: Sequence[Record]) -> Record:
-    """Each reading as it was last."""
-    found: Record = {}
-    for one in health:
+def _read(log: Log, config: Config) -> dict[str, Any]:
+    """Each reading of the log as it was last; of a run without instruments, the swings alone."""
+    found: dict[str, Any] = {}
+    for one in log.health:
         found.update(one)
+    metric = config.train.metric
+    _, values = log.curve(f"dev {metric}")
+    if values:
+        swing = plain({"epoch": log.validations[-1].get("epoch"), **swing_readings(values, metric)})
+        assert isinstance(swing, Mapping)
+        found.update(swing)
     return found
 
 
@@ -132,7 +139,7 @@ def _try(run: Path, config: Config, samples: int, device: str) -> Tried:
     drawn = [translator.alignment(one.source, one.hypothesis) for one in worst if one.hypothesis]
     found = plain(readings)
     assert isinstance(found, Mapping)
-    return Tried(len(pairs), exposed, worst[:SHOWN], drawn[:DRAWN], dict(found))
+    return Tried(len(pairs), exposed, worst[:SHOWN], drawn[:DRAWN], found)
 
 
 def fitting(translator: Translator, pairs: Sequence[Pair]) -> list[Pair]:

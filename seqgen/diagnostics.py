@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seqgen.metrics import higher_is_better
+
 OPEN, CLOSED = 0.95, 0.05  # beyond these a gate hardly learns: its slope is below 0.05
 SQUARINGS = 10  # of a matrix: powers up to 1024
 # The gates of torch's cells in the order of their rows, by how many there are.
@@ -112,10 +114,15 @@ def noise(small: float, large: float, few: float, many: float) -> Noise:
     return Noise(signal, (small - large) / (1 / few - 1 / many))
 
 
-def swings(values: Sequence[float]) -> tuple[float, float]:
-    """The largest and the mean change from one value to the next; zeros of fewer than two."""
-    changes = [abs(after - before) for before, after in pairwise(values)]
-    return (max(changes), sum(changes) / len(changes)) if changes else (0.0, 0.0)
+def swings(values: Sequence[float], metric: str) -> list[float]:
+    """How much worse each validation was than the one before; 0 where it was no worse.
+
+    What a model gains from one to the next is what it learns, and no swing. A value that is no
+    number is left out.
+    """
+    sign = 1 if higher_is_better(metric) else -1
+    pairs = pairwise(value for value in values if not math.isnan(value))
+    return [max(0.0, sign * (before - after)) for before, after in pairs]
 
 
 def plain(value: object) -> object:

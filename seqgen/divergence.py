@@ -26,8 +26,21 @@ def judge_updates(in_a_row: Tensor) -> None:
 def judge_loss(progress: Progress, loss: float, guess: float) -> None:
     """Raise `Diverged` where the loss has been below that of a guess and is far above it."""
     progress.learned |= loss < guess
-    if progress.learned and loss > WORSE * guess:
+    if _far_above(progress, loss, guess):
         raise Diverged(f"a loss of {loss:.2f}, more than {WORSE} times that of guessing,")
+
+
+def doubtful(progress: Progress, in_a_row: Tensor, loss: float, guess: float) -> bool:
+    """Whether the last update, whose loss this is, was such that its weights may have diverged.
+
+    One is too few to say so, but they are no state to go back to: a mean since the last line of the
+    log would hide it.
+    """
+    return bool(in_a_row) or _far_above(progress, loss, guess)
+
+
+def _far_above(progress: Progress, loss: float, guess: float) -> bool:
+    return progress.learned and loss > WORSE * guess
 
 
 def told(progress: Progress, reason: Diverged, run: Path) -> str:
@@ -55,5 +68,6 @@ def returned(found: Progress, left: Progress) -> Progress:
         returns=left.returns + 1,
         best=left.best,
         best_step=left.best_step,
+        best_weights=left.best_weights,
         finished=False,
     )

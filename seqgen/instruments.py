@@ -1,10 +1,9 @@
 """What a run reads of its own health while it trains, writes down, and advises.
 
 Norms are read where the log waits for the device anyway; what takes passes of its own, over a few
-sentences, is read once a validation. Training is to the bit what it is without.
+sentences, is read at validations. Training is to the bit what it is without.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +13,24 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from seqgen import diagnostics, journal, probes
+from seqgen import diagnostics, distributed, probes
 from seqgen.advice import advice
 from seqgen.batching import Batch, Encoded, Integers
 from seqgen.checkpoint import Progress
+from seqgen.curves import Log, read_log, swing_readings
 from seqgen.diagnostics import plain
+from seqgen.errors import CheckpointError
 from seqgen.journal import Journal
-from seqgen.start import METRICS_FILE, Start, fresh
+from seqgen.start import Start, fresh
 from seqgen.updates import Clip
-from seqgen.validation import better
 from seqgen.vocabulary import PAD
 
 HELD = 32  # validation pairs that are looked at
 FAR = 8  # of them, followed step by step
 SLICES, SLICE = 4, 8  # training pairs whose gradients are compared
+# Between two readings that take passes of their own: one takes as long as training on some 200
+# (`benchmarks/results/instruments.json`), which epochs of few updates would pay each time.
+PAIRS_BETWEEN = 10_000
 POSITIONS = 50  # of targets, and distances in sources, that are written down
 
 
@@ -43,9 +46,10 @@ class Instruments:
         self._advised: dict[str, int] = {}  # the epoch in which there was advice of a kind
         self._initial: dict[str, Tensor] = {}
         self._metrics: list[float] = []
+        self._read_at = 0  # the step of the last reading that took passes of its own
         self._recent: dict[str, Any] = {}
         if self.active:
-            self._metrics = dev_metrics(run / METRICS_FILE, self.config.train.metric)
+            self._metrics, self._read_at = told_by(run, self.config.train.metric)
             if not progress.step:
                 self._initial = self._copied(self.model)
 
@@ -81,10 +85,32 @@ class Instruments:
         self._recent = recent(record, guess)
         self._advise({**record, **read, **self._recent})
 
-    def examine(self, scores: Mapping[str, float | str], tokens: float) -> dict[str, Any]:
-        """The readings that take passes of their own; `tokens` are those of an update."""
+    def examine(self, step: int, value: float, tokens: float, last: bool) -> dict[str, Any]:
+        """How the dev metric moves, and, where it is time, what takes passes of its own.
+
+        `value` is that of the metric, `tokens` those of an update, `last` the end of the run.
+        """
         if not self.active:
             return {}
+        self._metrics.append(value)
+        swing = swing_readings(self._metrics, self.config.train.metric)
+        if not last and not self._is_due(step, tokens):
+            return swing
+        self._read_at = step
+        return {**self._look(), "batch_tokens": tokens, **swing}
+
+    def _is_due(self, step: int, tokens: float) -> bool:
+        """Whether training since the last reading took so long that another one costs little.
+
+        Told by pairs, not by the clock, so that the same run has the same log.
+        """
+        corpus, since = self.data.train, step - self._read_at
+        targets = int(corpus.target.offsets[-1]) - len(corpus)  # no BOS is predicted
+        pairs = since * tokens * len(corpus) / targets / distributed.world()
+        return since < 0 or pairs >= PAIRS_BETWEEN  # below 0: the run went back
+
+    def _look(self) -> dict[str, Any]:
+        """The readings that take passes of their own."""
         held = batch_of(self.data.validation, HELD).to(self.device)
         far = batch_of(self.data.validation, FAR).to(self.device)
         looked = probes.look(self.model, held)
@@ -102,12 +128,10 @@ class Instruments:
             "noise_signal": noise.signal,
             "noise_variance": noise.variance,
             "noise_scale": noise.scale,
-            "batch_tokens": tokens,
             "forced_accuracy": 100 * forced,
             "free_accuracy": 100 * free,
             "forced_by_position": exposed.forced[:POSITIONS],
             "free_by_position": exposed.free[:POSITIONS],
-            **self._swing(float(scores[self.config.train.metric])),
         }
 
     def examined(self, record: Mapping[str, float], read: Mapping[str, Any]) -> None:
@@ -135,32 +159,26 @@ class Instruments:
     def _never_updated(self) -> dict[str, float]:
         """The share of rows of each embedding that are as they began, to the bit.
 
+        Bytes are not counted: that most stand in no text is what they are for.
         Weight decay moves all rows, and then there is nothing to tell.
         """
         if self.config.train.weight_decay:
             return {}
         # A resumed run finds its first embeddings again by its seed.
         self._initial = self._initial or self._copied(fresh(self.config, self.data))
-        now = embeddings(self.model)
-        return {
-            name: float((now[name] == first)[PAD + 1 :].all(1).float().mean())
-            for name, first in self._initial.items()
-        }
+        now, (source, target) = embeddings(self.model), self.data.tokenizers
+        shares = {}
+        for name, first in self._initial.items():
+            side = target if name.startswith("decoder.") else source
+            asked = torch.arange(len(first), device=self.device) > PAD
+            asked[side.bytes.start : side.bytes.stop] = False
+            shares[name] = float((now[name] == first)[asked].all(1).float().mean())
+        return shares
 
     def _copied(self, model: nn.Module) -> dict[str, Tensor]:
         """The embeddings of a network that has not been trained."""
         return {name: weight.to(self.device, copy=True)
                 for name, weight in embeddings(model).items()}  # fmt: skip
-
-    def _swing(self, value: float) -> dict[str, float]:
-        """How the dev metric moves from one validation to the next, `swing_last` for the worse."""
-        name, known = self.config.train.metric, self._metrics
-        worse = bool(known) and better(name, known[-1], value)
-        last = abs(value - known[-1]) if worse else 0.0
-        if math.isfinite(value):
-            known.append(value)
-        largest, mean = diagnostics.swings(known)
-        return {"metric": value, "swing_last": last, "swing_largest": largest, "swing_mean": mean}
 
     def _slices(self) -> list[Batch]:
         """Pairs spread over the training data, the same at every validation."""
@@ -211,7 +229,11 @@ def batch_of(corpus: Encoded, count: int) -> Batch:
     return corpus.batch(spread(len(corpus), count))
 
 
-def dev_metrics(path: Path, name: str) -> list[float]:
-    """The values of a dev metric that the log has, in the order of the validations."""
-    found = (one.get(name) for one in journal.records(path) if one.get("validation"))
-    return [value for value in found if isinstance(value, float)]
+def told_by(run: Path, metric: str) -> tuple[list[float], int]:
+    """What a resumed run goes on from: the dev metric so far, and the step of the last reading."""
+    try:
+        log = read_log(run)
+    except CheckpointError:  # a damaged log keeps nobody from training
+        log = Log([], [], [])
+    read = [row["step"] for row in log.health if "noise_scale" in row]
+    return log.curve(f"dev {metric}")[1], read[-1] if read else 0

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 class Journal:
     """`metrics.jsonl`, and TensorBoard where it was asked for."""
 
-    def __init__(self, path: Path, length: int, tensorboard: bool):
-        """Go on after the first `length` bytes; what a killed run wrote beyond them is cut."""
+    def __init__(self, path: Path, length: int, board_from: int | None = None):
+        """Go on after the first `length` bytes; what a killed run wrote beyond them is cut.
+
+        TensorBoard gets what comes after step `board_from`, and forgets what it had of that.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("r+b" if path.exists() else "w+b")
         if self._file.seek(0, 2) > length:
             self._file.truncate(length)
             self._file.seek(length)
-        self._board = _summary_writer(path.parent) if tensorboard else None
+        self._board: SummaryWriter | None = None
+        if board_from is not None:
+            folder = path.parent / "training" / "tensorboard"
+            self._board = summary_writer()(str(folder), purge_step=board_from + 1)
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Add one line; numbers under `step` go to TensorBoard as well."""
@@ -48,20 +54,6 @@ class Journal:
             self._board.close()
 
 
-def records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a log that are whole and have a step: a killed run leaves half a line."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict) and type(record.get("step")) is int:
-                yield record
-
-
 def _scalars(record: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
     """The numbers of a record and of what it holds by name, `part/name`."""
     for name, value in record.items():
@@ -75,7 +67,8 @@ def _lost(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _summary_writer(run: Path) -> "SummaryWriter":
+def summary_writer() -> "type[SummaryWriter]":
+    """What writes for TensorBoard, whose package is an extra."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -83,4 +76,4 @@ def _summary_writer(run: Path) -> "SummaryWriter":
             "train.report_to = 'tensorboard' needs the tensorboard package; "
             "pip install 'seqgen[tensorboard]'"
         ) from None
-    return SummaryWriter(str(run / "training" / "tensorboard"))
+    return SummaryWriter

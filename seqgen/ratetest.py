@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import torch
 
-from seqgen.batching import Batch, Batches, Budget, mixed
+from seqgen.batching import Batch, Batches, mixed
 from seqgen.checkpoint import Progress
 from seqgen.config import Config
-from seqgen.course import Course
+from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.errors import TrainingError, UsageError
 from seqgen.preparation import Prepared, prepare
 from seqgen.start import fresh, make_optimizer
 from seqgen.subwords import drawn
-from seqgen.updates import Clipping, update
+from seqgen.updates import Clipping, conditions, update
 
 MEMORY = 0.9  # of the mean that smooths the loss
 TOO_HIGH = 4  # times the least smoothed loss, at which the test ends
@@ -129,18 +129,13 @@ def _losses(config: Config, data: Prepared, rates: list[float]) -> Iterator[floa
     model = fresh(config, data).to(device)
     model.train()
     optimizer = make_optimizer(model, settings)
-    batches = Batches(
-        data.train, Budget.of(settings), settings.seed, settings.length_blur, data.drawn
-    )
+    batches = batches_of(data, settings)
     course, clipping = Course(config, batches), Clipping(settings, device)
-    arithmetic = precision(settings, config.model.cell)
+    bf16 = precision(settings, config.model.cell) == "bf16"
     groups = _endless(batches, settings.accumulate)
     for number, (rate, group) in enumerate(zip(rates, groups, strict=False)):
-        torch.manual_seed(mixed(settings.seed, number, 0))
-        for entry in optimizer.param_groups:
-            entry["lr"] = rate
         forcing = course.forcing(Progress(step=number))
-        with torch.autocast(device.type, torch.bfloat16, enabled=arithmetic == "bf16"):
+        with conditions(optimizer, rate, mixed(settings.seed, number, 0), bf16):
             done = update(model, group, optimizer, forcing, clipping)
         yield math.nan if done.skipped else float(done.nats) / done.tokens
 

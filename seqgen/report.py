@@ -1,11 +1,13 @@
 """A diagnosis for people: the same sections as text and as one page that needs nothing else."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from seqgen import charts
 from seqgen.advice import band
+from seqgen.averaging import AVERAGE, EMA, RAW
 from seqgen.diagnosis import Diagnosis, Record
 from seqgen.terminal import one_line
 from seqgen.webpage import Lines, Picture, Section, Table, page
@@ -51,18 +53,33 @@ def _course(found: Diagnosis) -> Section:
         scores = "  ".join(f"{name} {_number(seen[-1].get(name))}" for name in SCORES
                            if name in seen[-1])  # fmt: skip
         lines.append(f"last validation, step {seen[-1]['step']:,}: {scores}")
-    swing = found.readings
-    if swing.get("swing_mean") is not None:
-        mean, largest = (_number(swing.get(f"swing_{one}")) for one in ("mean", "largest"))
-        lines.append(f"from one validation to the next {found.config.train.metric} moves by "
-                     f"{mean}, at most by {largest}")  # fmt: skip
+    lines += _steadiness(found)
     losses = {"training": _points(logs, "loss"), "validation": _points(seen, "loss")}
+    means = {f"validation, {kind}": _points(seen, f"{kind}_loss") for kind in (EMA, AVERAGE)}
+    losses |= {name: points for name, points in means.items() if points}
     metrics = {name: _points(seen, name) for name in SCORES[1:] if any(name in one for one in seen)}
     rate = {"learning rate": _points(logs, "learning_rate")}
+    forcing = {"teacher-forcing ratio": _points(logs, "teacher_forcing")}
     pictures = [Picture("Loss, nats a token", lambda: charts.curves(losses)),
-                Picture("Dev metrics", lambda: charts.curves(metrics)),
+                *([Picture("Dev metrics", lambda: charts.curves(metrics))] if metrics else []),
                 Picture("Learning rate", lambda: charts.curves(rate))]  # fmt: skip
+    if {ratio for _, ratio in forcing["teacher-forcing ratio"]} - {1.0}:
+        pictures.append(Picture("Teacher-forcing ratio", lambda: charts.curves(forcing)))
     return _section("How it went", lines, pictures if logs else [])
+
+
+def _steadiness(found: Diagnosis) -> list[str]:
+    """The best validation, and by how much others lost what there was."""
+    steady, metric = found.steady, found.config.train.metric
+    if steady.best is None:
+        return []
+    which = f" with the {steady.best_weights} weights" if steady.best_weights != RAW else ""
+    lines = [f"best {metric} {_number(steady.best)}, at step {steady.best_step:,}{which}"]
+    if steady.largest_swing is not None:
+        lines.append(f"from one validation to the next {metric} gets worse by "
+                     f"{_number(steady.mean_swing)} in the mean, at most by "
+                     f"{_number(steady.largest_swing)}")  # fmt: skip
+    return lines
 
 
 def _gradient(found: Diagnosis) -> Section:
@@ -93,8 +110,9 @@ def _parts(found: Diagnosis) -> Section:
         return _section("Parts", [])
     last = found.norms[-1]
     norms, ratios = last["gradient_norms"], last.get("update_ratios") or {}
-    rows = [(part, _number(norm), _number(ratios.get(part))) for part, norm in norms.items()]
-    lines = Table(("", "gradient norm", "update / weights"), rows).lines()
+    rows = [(part, _number(norm), _band(norm, found), _number(ratios.get(part)))
+            for part, norm in norms.items()]  # fmt: skip
+    lines = Table(("", "gradient norm", "band", "update / weights"), rows).lines()
     steps = [one["step"] for one in found.norms]
 
     def over_time(name: str) -> str:
@@ -105,6 +123,11 @@ def _parts(found: Diagnosis) -> Section:
     return _section("Parts of the network", lines, [
         Picture("Gradient norm", lambda: over_time("gradient_norms")),
         Picture("Update to weights", lambda: over_time("update_ratios"))])  # fmt: skip
+
+
+def _band(norm: float | None, found: Diagnosis) -> str:
+    """Where the norm of a part lies; one that was not finite is exploding."""
+    return band(math.inf if norm is None else norm, found.config)
 
 
 def _recurrence(found: Diagnosis) -> Section:

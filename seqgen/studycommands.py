@@ -1,5 +1,7 @@
 """The commands that learn from several runs: compare, ablate, find-lr."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +77,7 @@ def ablate(
     folder = Path(output_dir) if output_dir else whole.with_name(f"{whole.name}-{name}")
     from seqgen import ablation
 
-    plans = ablation.shared(ablation.logged(plans, "train.log_every" in given), side_by_side)
+    plans = ablation.shared(ablation.logged(plans, {*given, *varied}), side_by_side)
     with StopRequest() as stop:
         ran = _train(plans, folder, side_by_side, stop)
     if stop:
@@ -144,7 +146,9 @@ def _write(ran: "list[Ran]", folder: Path, varied: grid.Varied) -> None:
 
 
 def _tell(sections: list[Section]) -> None:
-    for line in text(sections):
+    """The text of the sections; whoever reads it in a terminal gets it as wide as that is."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in text(sections, width):
         write_result(line)
 
 

@@ -57,6 +57,11 @@ class Tokenizer:
         if self.size <= len(special) or special != [PAD, UNK, BOS, EOS]:
             raise ValueError(f"has {self.size} pieces and special ids {special}")
 
+    @property
+    def bytes(self) -> range:
+        """The ids that spell bytes, which most texts never need; none where there are no such."""
+        return range(EOS + 1, SPECIAL) if self._pieces.is_byte(EOS + 1) else range(0)
+
     def encode(self, texts: Sequence[str], threads: int = 0) -> list[list[int]]:
         """The ids of each text, without BOS and EOS; what UTF-8 cannot hold becomes U+FFFD.
 

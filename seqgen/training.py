@@ -10,21 +10,21 @@ from typing import Any, NamedTuple
 import torch
 
 from seqgen import checkpoint, distributed
-from seqgen.averaging import holding
-from seqgen.batching import Batch, Batches, Budget, mixed
+from seqgen.averaging import RAW, holding, kept
+from seqgen.batching import Batch, Budget, mixed
 from seqgen.card import write_card
 from seqgen.config import Config
-from seqgen.course import Course
+from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
-from seqgen.divergence import Diverged, judge_loss, judge_updates, returned, told
+from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, returned, told
 from seqgen.evaluation import evaluate, write
 from seqgen.instruments import Instruments
-from seqgen.journal import Journal
+from seqgen.journal import Journal, summary_writer
 from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
 from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
 from seqgen.translator import Translator
-from seqgen.updates import Clipping, Interval, Update, update
+from seqgen.updates import Clipping, Interval, Update, conditions, update
 from seqgen.validation import Validation, validate
 
 
@@ -58,6 +58,8 @@ def train(
         if stop():
             raise Stopped
 
+    if config.train.report_to == "tensorboard":
+        summary_writer()  # which may not be there: said now, not after the data are read
     device = pick_device(distributed.local_device(config.train.device))
     keep_memory()
     with distributed.together(device):
@@ -79,22 +81,13 @@ class Training:
          self.averages) = start  # fmt: skip
         self.run, self.report, self.stop = run, report, stop
         settings = self.config.train
-        self.batches = Batches(
-            self.data.train,
-            Budget.of(settings),
-            settings.seed,
-            settings.length_blur,
-            self.data.drawn,
-        )
+        self.batches = batches_of(self.data, settings)
         self.guess = math.log(self.model.decoder.output.out_features)  # nats a token
         self.bf16 = precision(settings, self.config.model.cell) == "bf16"
-        self.journal = (
-            None
-            if distributed.rank()
-            else Journal(
-                run / METRICS_FILE, self.progress.log_bytes, settings.report_to == "tensorboard"
-            )
-        )
+        self.journal = None
+        if not distributed.rank():
+            board_from = self.progress.step if settings.report_to == "tensorboard" else None
+            self.journal = Journal(run / METRICS_FILE, self.progress.log_bytes, board_from)
         self.instruments = Instruments(start, run, self.journal, report.say)
         self._take_up()
 
@@ -103,6 +96,7 @@ class Training:
         self.interval = Interval(self.progress.interval, self.device)
         self.clipping = Clipping(self.config.train, self.device, self.progress.norms)
         self.in_a_row = torch.zeros((), device=self.device)  # updates that were skipped
+        self.owed = False  # a checkpoint, put off
         self._follow_growth()
 
     def _follow_growth(self) -> None:
@@ -191,12 +185,10 @@ class Training:
 
     def _update(self, group: list[Batch]) -> Update:
         """One optimizer step. What is random in it depends on the seed and the step alone."""
-        torch.manual_seed(mixed(self.config.train.seed, self.progress.step, distributed.rank()))
-        for entry in self.optimizer.param_groups:
-            entry["lr"] = self.course.rate(self.progress)
-        forcing = self.course.forcing(self.progress)
-        arithmetic = torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
-        with arithmetic, self.instruments.watch(self.progress, self.clipping) as clipping:
+        seed = mixed(self.config.train.seed, self.progress.step, distributed.rank())
+        rate, forcing = self.course.rate(self.progress), self.course.forcing(self.progress)
+        made = conditions(self.optimizer, rate, seed, self.bf16)
+        with made, self.instruments.watch(self.progress, self.clipping) as clipping:
             return update(self.model, group, self.optimizer, forcing, clipping)
 
     def _log_validate_save(self, ended: bool, stopping: bool) -> None:
@@ -205,12 +197,16 @@ class Training:
             self._log()
         validating = step % settings.validate_every == 0 if settings.validate_every else ended
         if validating or over(self.progress, settings):
-            self._validate()
-        saving = step % settings.save_every == 0 if settings.save_every else validating
-        if saving or stopping or over(self.progress, settings):
-            # What has diverged is no state to go back to.
+            judge_loss(self.progress, self._validate(), self.guess)
+        self.owed |= step % settings.save_every == 0 if settings.save_every else validating
+        leaving = stopping or over(self.progress, settings)
+        if self.owed or leaving:
+            # What has diverged is no state to go back to, nor what may be about to.
             judge_loss(self.progress, self.interval.loss(), self.guess)
-            self._save()
+            loss = self.interval.last_loss()
+            if leaving or not doubtful(self.progress, self.in_a_row, loss, self.guess):
+                self._save()
+                self.owed = False
 
     def _log(self) -> None:
         """A line of the log: means since the last one."""
@@ -236,18 +232,25 @@ class Training:
         judge_updates(self.in_a_row)
         judge_loss(self.progress, seen.loss, self.guess)
 
-    def _validate(self) -> None:
-        """Scores on the dev data; the best weights so far are kept, and plateaus are answered."""
+    def _validate(self) -> float:
+        """Scores on the dev data; the best weights so far are kept, and plateaus are answered.
+
+        What comes back is the loss of the weights as they are, on every rank.
+        """
         started = time.perf_counter()
         found = self.averages.validate(self.progress.step, self._scores)
-        read = self.instruments.examine(found.scores, self.course.tokens(self.progress))
-        self.interval.pass_over(time.perf_counter() - started)
-        (value,) = distributed.share([found.value], self.device)
+        own = float(found.scores.get("loss", math.nan))
+        value, own = distributed.share([found.value, own], self.device)
         verdict = judge(self.progress, value, self.config.train)
+        if verdict.improved:
+            self.progress.best_weights = str(found.scores.get("weights", RAW))
+        tokens, last = self.course.tokens(self.progress), over(self.progress, self.config.train)
+        read = self.instruments.examine(self.progress.step, value, tokens, last)
+        self.interval.pass_over(time.perf_counter() - started)
         if verdict.plateau:
             self._answer_plateau()
         if self.journal is None:
-            return
+            return own
         if verdict.improved:
             with holding(self.model, found.weights):
                 checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
@@ -268,6 +271,7 @@ class Training:
                 f"stopping    no better {self.config.train.metric} for {self.progress.waited} "
                 f"validations"
             )
+        return own
 
     def _answer_plateau(self) -> None:
         """Larger batches, the best weights again: what the settings have beside a lower rate."""
@@ -329,14 +333,12 @@ class Training:
         best = Translator.from_pretrained(self.run, device=str(self.device))
         split = self.data.corpus.test or self.data.corpus.validation
         assert split is not None
-        self.report.say(
-            f"evaluating  {len(split):,} pairs of {split.name} with the model of step "
-            f"{self.progress.best_step:,}"
-        )
+        which = kept(self.progress, self.config.train)
+        self.report.say(f"evaluating  {len(split):,} pairs of {split.name} with {which}")
         group = self.config.data.group
         found = evaluate(best, split, self.config.decode, group, pause=self._pause)
         write(found, self.run)
-        write_card(self.config, found, self.run)
+        write_card(self.config, found, self.run, which)
         for line in found.lines():
             self.report.say(line)
         return found.scores

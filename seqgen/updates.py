@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -77,6 +78,19 @@ class Clipping:
         return self._norms[: self._seen].nanquantile(self.settings.clip_quantile)
 
 
+@contextmanager
+def conditions(
+    optimizer: torch.optim.Optimizer, rate: float, seed: int, bf16: bool
+) -> Iterator[None]:
+    """What an update is made under: a rate, what is random in it, the arithmetic."""
+    torch.manual_seed(seed)
+    for entry in optimizer.param_groups:
+        entry["lr"] = rate
+    device = optimizer.param_groups[0]["params"][0].device
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        yield
+
+
 def update(
     model: Seq2Seq,
     group: list[Batch],
@@ -130,11 +144,14 @@ class Interval:
         # nats, tokens, gradient norms, clipped and skipped updates, updates: kept in a checkpoint,
         # so that a resumed log is the log of a run that was never stopped.
         self._totals = torch.tensor(totals or [0.0] * 6, dtype=torch.float64, device=device)
+        self._last = torch.zeros_like(self._totals[:2])  # of the last update: nats, tokens
         self._started = time.perf_counter()
         self._passed = 0.0
 
     def add(self, done: Update) -> None:
         """Take in one update."""
+        self._last[0] = done.nats
+        self._last[1] = done.tokens
         self._totals[0] += done.nats
         self._totals[1] += done.tokens
         self._totals[2] += done.norm
@@ -148,7 +165,14 @@ class Interval:
 
     def loss(self) -> float:
         """Nats a target token so far; NaN before the first update."""
-        nats, tokens = (distributed.total(one, self._totals.device) for one in self.totals()[:2])
+        return self._ratio(self._totals[:2])
+
+    def last_loss(self) -> float:
+        """Those of the last update, which was made from the weights before it."""
+        return self._ratio(self._last)
+
+    def _ratio(self, sums: Tensor) -> float:
+        nats, tokens = (distributed.total(one, sums.device) for one in sums.tolist())
         return nats / tokens if tokens else math.nan
 
     def totals(self) -> list[float]:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 from html import escape
@@ -40,15 +41,18 @@ class Table(NamedTuple):
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
-    def lines(self) -> list[str]:
-        """The table in columns, a line a row."""
+    def lines(self, width: int = 0) -> list[str]:
+        """The table in columns, a line a row; columns beyond `width` characters go below."""
         cells = [[printable(cell) for cell in row] for row in (self.header, *self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = []
-        for first, *others in cells:
-            rest = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
-            lines.append("  ".join([f"{first:<{widths[0]}}", *rest]).rstrip())
-        return lines
+        names, *columns = ([row[place] for row in cells] for place in range(len(self.header)))
+        blocks: list[list[str]] = []
+        for column in columns or [[""] * len(names)]:
+            side = max(map(len, column)) + 2
+            if not blocks or (width and len(blocks[-1][0]) + side > width):
+                blocks.append([name.ljust(max(map(len, names))) for name in names])
+            blocks[-1] = [line + cell.rjust(side)
+                          for line, cell in zip(blocks[-1], column, strict=True)]  # fmt: skip
+        return [line.rstrip() for block in blocks for line in block]
 
     def html(self) -> str:
         """The table as HTML."""
@@ -129,14 +133,18 @@ class Section(NamedTuple):
     @property
     def lines(self) -> list[str]:
         """What it says in words and figures, a line each."""
+        return self.written()
+
+    def written(self, width: int = 0) -> list[str]:
+        """The same, with tables and paragraphs within `width` characters where they can be."""
         lines: list[str] = []
         for part in self.parts:
             if isinstance(part, str):
-                lines.append(part)
+                lines += textwrap.wrap(part, width) if width else [part]
             elif isinstance(part, Lines):
                 lines += part.content
             elif isinstance(part, Table):
-                lines += part.lines()
+                lines += part.lines(width)
         return lines
 
     @property
@@ -145,11 +153,14 @@ class Section(NamedTuple):
         return [part for part in self.parts if isinstance(part, Chart | Picture)]
 
 
-def text(sections: Sequence[Section]) -> list[str]:
-    """Everything but what is drawn, a line each; a section without anything else is left out."""
+def text(sections: Sequence[Section], width: int = 0) -> list[str]:
+    """Everything but what is drawn, a line each; a section without anything else is left out.
+
+    With a `width`, tables and paragraphs keep within so many characters where they can.
+    """
     lines: list[str] = []
     for section in sections:
-        if shown := section.lines:
+        if shown := section.written(width):
             lines += ["", section.title, *shown] if lines else [section.title, *shown]
     return lines
 

@@ -144,12 +144,20 @@ def test_a_folder_of_another_grid_is_refused_and_a_longer_one_is_not(whole, data
     assert next(run_grid(longer, folder, 1, lambda: True), None) is None
 
 
-def test_each_update_has_its_line_unless_a_number_was_set():
-    plans = plan(Config(), VARIED, 1)
-    assert {one.config.train.log_every for one in logged(plans, False)} == {1}
-    assert logged(plans, True) == plans
-    given = plan(Config().with_values({"train.log_every": 7}, "here"), VARIED, 1)
-    assert logged(given, False) == given
+def test_each_update_has_its_line_and_what_was_chosen_stays():
+    def settings(chosen, words=VARIED, **values):
+        base = Config().with_values({f"train.{name}": value for name, value in values.items()}, "x")
+        found = [one.config.train for one in logged(plan(base, words, 1), chosen)]
+        return [(one.log_every, one.instruments) for one in found]
+
+    assert settings({}) == [(1, False)] * 2
+    assert settings({"train.log_every"}) == [(50, True)] * 2, "the default, but asked for"
+    assert settings({}, log_every=7) == [(7, True)] * 2, "as a file may say"
+    assert settings({"train.instruments"}) == [(1, True)] * 2
+    varied = parse_vary(["log_every=3,50"])
+    assert settings(varied, varied) == [(3, True), (50, True)]
+    varied = parse_vary(["instruments=on,off"])
+    assert settings(varied, varied) == [(1, True), (1, False)]
 
 
 def test_runs_side_by_side_share_the_cores(monkeypatch):

@@ -11,6 +11,9 @@ from seqgen.trainsection import TrainConfig
 
 HEALTHY = {
     "epoch": 5.0, "loss": 1.0, "learned": False, "recent_norm": 1.0, "gradient_norm": 1.0,
+    "clipped": 0.9,
+    "gradient_norms": {"encoder.embedding": 1e-4, "decoder.layers.0": 0.02,
+                       "decoder.layers.1": 1.0},
     "update_ratios": {"encoder": 1e-3, "decoder": None}, "spectral_radius": {"encoder state": 1.1},
     "saturation": {"encoder input": 0.3}, "keeping": {"encoder": 0.6}, "attention_spread": 0.4,
     "never_updated": {"encoder.embedding": 0.1}, "gradient_by_distance": [1.0, 0.5, 0.2, 0.1, 0.05],
@@ -23,6 +26,13 @@ LEAVES = [
     ("gradient", {"gradient_norm": 7.0}, {"train.clip_norm": 0.0}, "above 5: --clip-norm 1"),
     ("gradient", {"gradient_norm": 0.05}, {"model.cell": "gru"}, "0.1: --cell lstm or --learning"),
     ("gradient", {"gradient_norm": 0.05}, {}, "0.1: --bridge mean or --learning-rate 0.003 "),
+    ("clipping", {"clipped": 1.0, "gradient_norm": 3.0}, {},
+     "100% of updates are clipped to 1: --clip-norm 5 would"),
+    ("layers", {"gradient_norms": {"decoder.layers.0": 0.002, "decoder.layers.1": 0.3}}, {},
+     r"norm of decoder\.layers\.0 is 0.002, that of decoder\.layers\.1 0.3: --residual would"),
+    ("layers", {"gradient_norms": {"encoder.stack.forwards.0": 0.5,
+                                   "encoder.stack.forwards.1": 1e-4}},
+     {"model.residual": True}, "1 is 0.0001, .*: --layer-norm between would"),
     ("updates", {"update_ratios": {"a": 0.2, "b": 0.01}}, {}, "moves a by 20% of its weights"),
     ("updates", {"update_ratios": {"a": 1e-9}}, {}, "--learning-rate 0.003 would move them"),
     ("recurrence", {"spectral_radius": {"encoder state": 2.0}, "recent_norm": 6.0},
@@ -85,6 +95,7 @@ def test_what_is_early_or_has_learned_is_left_alone():
     early = {"attention_spread": 0.99, "free_accuracy": 0.0, "swing_last": 9.0, "epoch": 1.0}
     assert advice(HEALTHY | early, Config()) == {}
     assert advice(HEALTHY | {"gradient_norm": 0.01, "learned": True}, Config()) == {}
+    assert advice(HEALTHY | {"gradient_norm": 3.0, "clipped": 1.0, "epoch": 0.9}, Config()) == {}
 
 
 def test_the_bands_are_settings():

@@ -23,8 +23,8 @@ LEVELS = """
     cells normalization recurrent windows stack attention coverage encoder decoder initialization |
     batching sampling preparation subwords | model search inference ensemble |
     smallweights checkpoint decoding truncation updates probes | translator |
-    evaluation pictures validation averaging card start course divergence plateaus instruments
-    curves comparison ratetest |
+    evaluation pictures validation averaging card start course divergence plateaus
+    curves instruments comparison ratetest |
     training ablation ablationtable | diagnosis charts report |
     flags texts commands modelcommands investigations studycommands cli | __main__
 """

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from test_training import run
 
 from seqgen import checkpoint, training
-from seqgen.averaging import Averages, best_of, holding, mean
+from seqgen.averaging import Averages, best_of, holding, kept, mean
 from seqgen.checkpoint import Progress, checkpoints, weights
+from seqgen.divergence import returned
 from seqgen.model import build
 from seqgen.start import make_optimizer
 from seqgen.trainsection import TrainConfig
@@ -190,7 +191,36 @@ def test_the_kept_model_is_the_best_of_all_weights_and_patience_goes_by_it(
     assert same(load_file(folder / "model.safetensors"), scripted.held[4])
     assert not same(scripted.held[4], scripted.held[2]), "the weights differ"
     progress = json.loads((checkpoints(folder)[-1] / "progress.json").read_text())
+    assert progress["best_weights"] == "average"
+    card = (folder / "README.md").read_text("utf-8")
+    assert (
+        "The model has the mean of the weights at the last validations, 2 at most, up to step 4."
+        in card
+    )
     assert (progress["best"], progress["best_step"], progress["waited"]) == (2.5, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "best", "told"),
+    [
+        ("raw", 2.5, "the weights of step 1,200"),
+        ("ema", 2.5, "the moving average (decay 0.999) of the weights at step 1,200"),
+        (
+            "average",
+            2.5,
+            "the mean of the weights at the last validations, 5 at most, up to step 1,200",
+        ),
+        ("raw", None, "the weights of step 3,400"),
+    ],
+)
+def test_it_is_said_which_weights_a_model_has(kind, best, told):
+    progress = Progress(step=3400, best=best, best_step=1200, best_weights=kind)
+    assert kept(progress, TrainConfig(ema=0.999, average=5)) == told
+
+
+def test_a_run_that_goes_back_keeps_the_best_weights_there_were():
+    left = Progress(step=9, best=2.5, best_step=4, best_weights="ema")
+    assert returned(Progress(step=2), left).best_weights == "ema"
 
 
 def test_means_change_nothing_of_the_training(data, tmp_path):

@@ -162,6 +162,12 @@ def test_the_page_has_a_curve_of_each_run_in_each_chart(two):
     assert page("x", sections).count("<img") == 4
 
 
+def test_the_best_of_a_run_with_means_is_that_of_the_best_weights(two):
+    write_log(two[0], validation(4, 30.0) | {"weights": "ema", "ema_loss": 0.4, "loss": 0.9})
+    shown = {section.title: section.parts for section in compare([str(one) for one in two])}
+    assert table(shown["Training"]).rows[0][:4] == ["good", "loss", "0.40", "4, ema"]
+
+
 @pytest.mark.parametrize(
     ("names", "error", "message"),
     [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from seqgen.curves import Steadiness, read_log, steadiness, swings
+from seqgen.curves import Steadiness, read_log, steadiness, swing_readings
 from seqgen.errors import CheckpointError
 
 
@@ -43,6 +43,7 @@ def test_figures_of_a_run_are_what_a_hand_computes(run):
     assert found == Steadiness(
         best=60.0,
         best_step=5,
+        best_weights="raw",
         largest_swing=6.0,
         mean_swing=pytest.approx(7 / 3),  # 6, 0 and 1
         norm_median=2.5,  # of 1, 2, 3, 4: what is not finite has no place
@@ -55,10 +56,30 @@ def test_figures_of_a_run_are_what_a_hand_computes(run):
     )
 
 
-def test_what_is_learned_is_no_swing():
-    assert swings([1.0, 5.0, 3.0, 9.0], "exact") == [0.0, 2.0, 0.0]
-    assert swings([1.0, 5.0, 3.0, 9.0], "wer") == [4.0, 0.0, 6.0]
-    assert swings([3.0, float("nan"), 2.0], "accuracy") == [1.0]
+def test_swings_are_told_as_the_last_the_largest_and_the_mean():
+    found = swing_readings([70.0, 64.0, 75.0, 73.0], "exact")
+    assert found == {"metric": 73.0, "swing_last": 2.0, "swing_largest": 6.0,
+                     "swing_mean": pytest.approx(8 / 3)}  # fmt: skip
+    assert swing_readings([3.0, 1.0, 1.5], "loss")["swing_last"] == 0.5
+    first = {"metric": 70.0, "swing_last": 0.0, "swing_largest": 0.0, "swing_mean": 0.0}
+    assert swing_readings([70.0], "exact") == first
+    assert swing_readings([70.0, 60.0, float("nan")], "exact")["swing_last"] == 0.0
+
+
+def test_means_of_the_weights_count_where_they_did_best(tmp_path):
+    folder = tmp_path / "run"
+    write_log(
+        folder,
+        validation(1, 50.0) | {"weights": "raw", "ema_exact": 40.0},
+        validation(2, 44.0) | {"weights": "ema", "ema_exact": 57.0},
+        validation(3, 61.0) | {"weights": "average", "ema_exact": 58.0, "average_exact": 66.0},
+        validation(4, 64.0) | {"weights": "raw", "ema_exact": 59.0, "average_exact": 63.0},
+    )  # fmt: skip
+    log = read_log(folder)
+    assert log.curve("dev exact") == ([1, 2, 3, 4], [50.0, 57.0, 66.0, 64.0])
+    found = steadiness(folder, log, "exact")
+    assert (found.best, found.best_step, found.best_weights) == (66.0, 3, "average")
+    assert found.largest_swing == 2.0, "the weights themselves lost 6 points"
 
 
 def test_a_run_without_a_log_has_no_figures(tmp_path):
@@ -68,6 +89,7 @@ def test_a_run_without_a_log_has_no_figures(tmp_path):
 
 def test_curves_of_training_and_of_validation_are_told_apart(run):
     log = read_log(run)
+    assert log.health == []
     assert log.curve("loss") == ([1, 2, 3, 4, 5], [1.0] * 5)
     assert log.curve("dev exact") == ([2, 4, 5, 6], [50.0, 44.0, 60.0, 59.0])
     assert log.curve("dev nothing") == ([], [])
@@ -78,6 +100,7 @@ def test_a_line_that_is_being_written_is_left_and_a_broken_one_is_named(run):
     whole = read_log(run)
     path.write_text(path.read_text("utf-8") + '{"step": 7, "lo', "utf-8")
     assert read_log(run) == whole
-    path.write_text('{"step": 1}\n{"st\n{"step": 3}\n', "utf-8")
-    with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: is no line of a log; copy"):
-        read_log(run)
+    for broken in ('{"st', "[" * 100_000, "7", '{"loss": 1.0}', '{"step": "4"}'):
+        path.write_text(f'{{"step": 1}}\n{broken}\n{{"step": 3}}\n', "utf-8")
+        with pytest.raises(CheckpointError, match=r"metrics\.jsonl:2: is no line of a log; copy"):
+            read_log(run)

@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -13,6 +14,7 @@ from seqgen import diagnosis, probes, report, resources, training
 from seqgen.advice import advice
 from seqgen.charts import curves, heat_map
 from seqgen.cli import main
+from seqgen.curves import Log, steadiness
 from seqgen.diagnosis import DRAWN, SHOWN, diagnose
 from seqgen.forms import Form
 from seqgen.metrics import METRICS
@@ -61,6 +63,10 @@ def test_the_log_is_told_as_it_is(run, found):
     assert f"median {norms[len(norms) // 2]:.3g}" in told
     parts = section(found, "Parts of the network").lines
     assert len(parts) == 1 + len(found.norms[-1]["gradient_norms"])
+    made = [{"step": 3, "gradient_norms": {"a": 0.09, "b": 4.9, "c": 5.1, "d": 10.1, "e": None}}]
+    rows = section(found._replace(norms=made), "Parts of the network").lines[1:]
+    bands = ["vanishing", "healthy", "warning", "exploding", "exploding"]
+    assert [row.split()[2] for row in rows] == bands
 
 
 def test_the_model_is_tried_on_the_first_validation_pairs(run, found):
@@ -154,6 +160,13 @@ def test_a_run_without_a_model_still_has_its_curves(run, tmp_path):
     report.as_page(found)
 
 
+def test_a_run_before_its_first_validation_has_no_chart_of_none(found):
+    early = found._replace(validations=[], tried=None)
+    captions = [one.caption for one in section(early, "How it went").pictures]
+    assert captions[:2] == ["Loss, nats a token", "Learning rate"]
+    report.as_page(early)
+
+
 def test_a_model_without_a_log_still_has_its_readings(run, found, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "metrics.jsonl").unlink()
@@ -177,6 +190,42 @@ def test_a_log_of_an_older_version_is_read(run, tmp_path):
     assert (found.norms, found.notes) == ([], [])
     assert found.readings["saturation"]
     report.as_page(found)
+
+
+def test_the_best_validation_the_means_and_the_swing_are_told(found):
+    seen = [{"step": step, "validation": True, "weights": "raw", "loss": loss,
+             "ema_loss": loss + 0.2} for step, loss in ((3, 2.0), (6, 1.0), (9, 1.5))]  # fmt: skip
+    seen[1] |= {"ema_loss": 0.5, "weights": "ema"}
+    log = Log([*found.logs], seen, [])
+    steady = steadiness(Path(found.name), log, "loss")
+    told = found._replace(validations=seen, steady=steady)
+    part = section(told, "How it went")
+    assert part.lines[2:] == ["best loss 0.5, at step 6 with the ema weights",
+                              "from one validation to the next loss gets worse by 0.5 in the mean, "
+                              "at most by 1"]  # fmt: skip
+    page = base64.b64decode(part.pictures[0].address().partition(",")[2]).decode()
+    assert "validation, ema" in page
+    assert "average" not in page
+
+
+def test_a_run_without_instruments_still_has_its_swings(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    seen = [{"step": step, "epoch": step / 3, "validation": True, "loss": loss}
+            for step, loss in ((3, 2.0), (6, 1.0), (9, 3.0))]  # fmt: skip
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in seen), "utf-8")
+    bare = diagnose(folder, SAMPLES, "cpu")
+    assert bare.readings["swing_last"] == 2.0
+    assert any(line.startswith("loss got worse by 2 since the last") for line in bare.advice)
+    assert "gets worse by 1 in the mean, at most by 2" in "\n".join(report.as_text(bare))
+
+
+def test_the_teacher_forcing_ratio_is_drawn_where_it_falls(found):
+    captions = [one.caption for one in section(found, "How it went").pictures]
+    assert captions[-1] == "Teacher-forcing ratio"
+    constant = found._replace(logs=[one | {"teacher_forcing": 1.0} for one in found.logs])
+    assert "Teacher-forcing ratio" not in [
+        one.caption for one in section(constant, "How it went").pictures
+    ]
 
 
 def test_pairs_that_are_gone_are_said(run, tmp_path):

@@ -91,9 +91,11 @@ def test_noise_is_found_again_from_two_norms():
     assert math.isnan(diagnostics.noise(9.0, 1.0, 5, 20).scale), "noise hides the signal"
 
 
-def test_swings_are_the_largest_and_the_mean_change():
-    assert diagnostics.swings([70.0, 76.0, 75.0, 73.0]) == (6.0, 3.0)
-    assert diagnostics.swings([70.0]) == (0.0, 0.0)
+def test_a_swing_is_what_a_validation_lost_on_the_one_before():
+    assert diagnostics.swings([1.0, 5.0, 3.0, 9.0], "exact") == [0.0, 2.0, 0.0]
+    assert diagnostics.swings([1.0, 5.0, 3.0, 9.0], "wer") == [4.0, 0.0, 6.0]
+    assert diagnostics.swings([3.0, math.nan, 2.0], "accuracy") == [1.0]
+    assert diagnostics.swings([70.0], "exact") == []
 
 
 def test_what_is_written_is_short_and_has_no_number_that_json_has_not():

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 import toy
+from test_averaging import Scripted
 from test_training import CLOCK, after, run, state
 
 from seqgen import diagnostics, instruments, training
-from seqgen.instruments import Instruments, dev_metrics, embeddings, spread
+from seqgen.instruments import Instruments, embeddings, spread, told_by
 from seqgen.start import begin
 from seqgen.updates import update
 
@@ -27,6 +28,14 @@ def rows(folder, **kind):
     lines = map(json.loads, (folder / "metrics.jsonl").read_text("utf-8").splitlines())
     return [{name: value for name, value in line.items() if name not in CLOCK} for line in lines
             if all(line.get(name) == value for name, value in kind.items())]  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def at_each_validation():
+    """The epochs of the toy are too short to be looked at each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(instruments, "PAIRS_BETWEEN", 0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +156,19 @@ def test_embeddings_that_no_pair_has_used_are_counted(data, tmp_path):
     assert decayed._never_updated() == {}
 
 
+def test_bytes_that_no_text_has_are_no_unused_embeddings(data, tmp_path):
+    start = started(data, tmp_path, tokenizer__units="char")
+    found = Instruments(start, tmp_path, Log(), print)
+    letters = start.data.tokenizers.source.size - 260
+    assert 0 < letters < 20
+    weight = start.model.encoder.embedding.weight.data
+    assert len(weight) == 260 + letters
+    weight[-letters:] += 1e-3
+    assert found._never_updated()["encoder.embedding"] == pytest.approx(3 / (3 + letters))
+    weight[1:4] += 1e-3
+    assert found._never_updated()["encoder.embedding"] == 0
+
+
 def test_what_training_has_touched_is_no_longer_counted(whole):
     shares = [row["never_updated"] for row in rows(whole, diagnosis=True) if "keeping" in row]
     # Padding is not counted; unknown and the first token never stand in a source.
@@ -168,21 +190,61 @@ def test_advice_is_given_once_an_epoch_and_kind(data, tmp_path):
     assert found.log.lines[-1] == {"step": 2, "epoch": 1.3, "diagnosis": True, "saturation": shares}
 
 
-def test_swings_go_on_over_a_resume(whole, data, tmp_path):
+def test_swings_go_on_over_a_resume(whole, tmp_path):
     losses = [row["loss"] for row in rows(whole, validation=True)]
-    assert dev_metrics(whole / "metrics.jsonl", "loss") == losses
-    last = [row for row in rows(whole, diagnosis=True) if "swing_mean" in row][-1]
-    changes = [abs(after - before) for before, after in pairwise(losses)]
-    assert last["swing_largest"] == pytest.approx(max(changes), rel=1e-4)
-    assert last["swing_mean"] == pytest.approx(sum(changes) / 2, rel=1e-4)
-    assert dev_metrics(tmp_path / "absent", "loss") == []
+    assert told_by(whole, "loss")[0] == losses
+    found = [row for row in rows(whole, diagnosis=True) if "swing_mean" in row]
+    assert [row["metric"] for row in found] == pytest.approx(losses, rel=1e-4)
+    worse = [max(0.0, after - before) for before, after in pairwise(losses)]
+    assert found[-1]["swing_largest"] == pytest.approx(max(worse), rel=1e-4)
+    assert found[-1]["swing_mean"] == pytest.approx(sum(worse) / 2, rel=1e-4)
+    assert told_by(tmp_path / "absent", "loss") == ([], 0)
 
 
-@pytest.mark.parametrize(("name", "worse"), [("loss", [0.0, 0.0, 0.3]), ("exact", [0.0, 2.0, 0.0])])
-def test_a_swing_for_the_worse_is_told_from_one_for_the_better(name, worse, data, tmp_path):
-    found = Instruments(started(data, tmp_path, train__metric=name), tmp_path, Log(), print)
-    values = {"loss": [2.0, 1.0, 1.3], "exact": [50.0, 48.0, 60.0]}[name]
-    assert [found._swing(value)["swing_last"] for value in values] == pytest.approx(worse)
+def test_a_damaged_log_keeps_nobody_from_training(whole, tmp_path):
+    text = (whole / "metrics.jsonl").read_text("utf-8")
+    (tmp_path / "metrics.jsonl").write_text("{\n" + text, "utf-8")
+    assert told_by(tmp_path, "loss") == ([], 0)
+
+
+def test_epochs_of_few_updates_share_a_reading_and_the_end_has_its_own(data, tmp_path, monkeypatch):
+    # 200 pairs of 3 to 4 tokens: some 20 in an update of 100 tokens, 200 in an epoch.
+    monkeypatch.setattr(instruments, "PAIRS_BETWEEN", 390)
+    config = toy.config(data, **VALUES | {"train__epochs": 5})
+    run(config, tmp_path / "run")
+    seen = [row["step"] for row in rows(tmp_path / "run", validation=True)]
+    read = [row for row in rows(tmp_path / "run", diagnosis=True) if "metric" in row]
+    assert [row["step"] for row in read] == seen, "the metric costs nothing"
+    assert len(seen) == 5
+    assert [row["step"] for row in read if "keeping" in row] == [seen[1], seen[3], seen[4]]
+    # A run that was stopped between readings takes the next one where it would have been.
+    again = tmp_path / "again"
+    for steps in (seen[1] + 1, seen[2] + 1):
+        assert not run(config, again, stop=after(steps)).finished
+    assert run(config, again).finished
+    assert rows(again) == rows(tmp_path / "run")
+
+
+def test_a_reading_costs_the_same_share_whatever_the_batch(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(instruments, "PAIRS_BETWEEN", 10_000)
+    found = Instruments(started(data, tmp_path), tmp_path, Log(), print)
+    targets = int(found.data.train.target.offsets[-1]) - 200
+    each = targets / 200  # tokens a pair
+    assert not found._is_due(99, 100 * each)
+    assert found._is_due(100, 100 * each)
+    assert found._is_due(25, 400 * each)
+    monkeypatch.setattr(instruments.distributed, "world", lambda: 2)
+    assert not found._is_due(100, 100 * each), "a process has half of each update"
+    found._read_at = 500
+    assert found._is_due(300, each), "the run went back"
+
+
+def test_the_metric_that_moves_is_that_of_the_best_weights(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "validate", Scripted([3.0, 2.9, 2.0, 2.5, 2.6, 2.4]))
+    run(toy.config(data, **VALUES | {"train__ema": 0.5}), tmp_path / "run")
+    told = [row for row in rows(tmp_path / "run", diagnosis=True) if "metric" in row]
+    assert [row["metric"] for row in told] == [2.9, 2.0, 2.4]
+    assert [row["swing_last"] for row in told] == [0.0, 0.0, 0.4]
 
 
 @pytest.mark.parametrize("off", ["setting", "rank"])
@@ -194,7 +256,7 @@ def test_switched_off_or_on_another_rank_nothing_is_read(off, data, tmp_path, mo
     with found.watch(SimpleNamespace(step=3), clip) as given:
         assert given is clip
     found.logged({"step": 4, "epoch": 1.0}, 1.0)
-    assert found.examine({"loss": 1.0}, 1.0) == {}
+    assert found.examine(4, 1.0, 1.0, True) == {}
     found.examined({"step": 4, "epoch": 1.0}, {})
 
 

@@ -85,6 +85,16 @@ def test_a_study_brings_its_grid_and_options_go_over_it(run, data, tmp_path):
     assert out.count("clip_norm=") == 3
 
 
+def test_what_was_chosen_is_what_a_grid_trains_with(run, data, tmp_path):
+    words = [*options(data), "--max-steps", "2", "--instruments", "--output-dir", "out"]
+    assert run("ablate", *words, "--vary", "log_every=1,2")[0] == 0
+    for number in (1, 2):
+        folder = tmp_path / f"out/log_every={number},seed=1"
+        train = json.loads((folder / "config.json").read_bytes())["train"]
+        assert (train["log_every"], train["instruments"]) == (number, True)
+        assert '"diagnosis": true' in (folder / "metrics.jsonl").read_text("utf-8")
+
+
 def test_ablate_fails_where_no_run_was_finished(run, data):
     code, out, err = run("ablate", *options(data), "--vary", "device=cuda:77,nowhere",
                          "--output-dir", "out")  # fmt: skip

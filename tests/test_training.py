@@ -593,6 +593,79 @@ def test_a_loss_far_above_guessing_is_a_divergence_for_who_has_known_better(
     assert line.endswith("back with half the rate (return 1 of 3), to step 10")
 
 
+def _returns(said):
+    """Where a run went back to, return by return."""
+    found = [line for line in said if line.startswith("diverged")]
+    return [int(re.search(r", to step (\d+)$", line)[1]) for line in found]
+
+
+def test_what_has_diverged_since_the_last_line_of_the_log_is_no_state_to_go_back_to(
+    data, tmp_path, monkeypatch
+):
+    step, real = [0], update
+
+    def broken(model, group, *rest):
+        step[0] += 1
+        if step[0] == 24:  # one update among 23 good ones hardly shows in their mean
+            model.decoder.output.weight.data *= 20
+        return real(model, group, *rest)
+
+    monkeypatch.setattr(training, "update", broken)
+    said = []
+    config = toy.config(data, train__save_every=8, train__max_steps=40, train__log_every=40)
+    assert run(config, tmp_path / "run", say=said.append).finished
+    assert _returns(said) == [16], "not 24, the newest checkpoint there could be"
+
+
+def test_weights_that_have_just_diverged_are_found_out_by_their_validation(
+    data, tmp_path, monkeypatch
+):
+    step, real = [0], update
+
+    def broken(model, group, *rest):
+        step[0] += 1
+        done = real(model, group, *rest)
+        if step[0] == 24:  # no training loss has seen it
+            model.decoder.output.weight.data *= 20
+        return done
+
+    monkeypatch.setattr(training, "update", broken)
+    said = []
+    config = toy.config(data, train__validate_every=8, train__max_steps=40, train__log_every=40)
+    assert run(config, tmp_path / "run", say=said.append).finished
+    assert _returns(said) == [16]
+
+
+def test_a_state_that_gives_no_finite_gradient_is_not_kept_to_go_back_to(
+    data, tmp_path, monkeypatch
+):
+    step, real, bad = [0], update, range(23, 28)
+
+    def broken(model, group, *rest):
+        step[0] += 1
+        if step[0] not in bad:
+            return real(model, group, *rest)
+        bias = model.decoder.output.bias.data
+        bias[7] = math.nan
+        done = real(model, group, *rest)
+        bias.nan_to_num_(0.0)
+        return done
+
+    monkeypatch.setattr(training, "update", broken)
+    said = []
+    config = toy.config(data, train__save_every=8, train__max_steps=32)
+    assert run(config, tmp_path / "run", say=said.append).finished
+    assert _returns(said) == [16]
+
+    # One bad update among good ones only puts off what is saved.
+    step[0], bad = 0, range(8, 9)
+    config = toy.config(data, train__save_every=8, train__max_steps=11)
+    run(config, tmp_path / "other", say=said.append)
+    saved = [int(one.name.removeprefix("step-")) for one in checkpoints(tmp_path / "other")]
+    assert saved == [9, 11]
+    assert len(_returns(said)) == 1
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -86,3 +86,23 @@ def test_where_a_page_goes_is_checked_before_the_work(tmp_path):
     for name in (tmp_path, tmp_path / "no" / "x.html"):
         with pytest.raises(UsageError, match="is no file that can be written; name one in"):
             check_page(str(name))
+
+
+def test_a_table_wider_than_the_terminal_goes_on_below():
+    rows = [["row", "1", "22", "333"], ["r", "-", "", "5"]]
+    table = Table(["", "one", "second", "third"], rows)
+    assert table.lines() == [
+        "     one  second  third",
+        "row    1      22    333",
+        "r      -              5",
+    ]  # fmt: skip
+    narrow = ["     one  second", "row    1      22", "r      -",
+              "     third", "row    333", "r        5"]  # fmt: skip
+    assert table.lines(16) == narrow
+    single = [
+        Table(["", table.header[at]], [[row[0], row[at]] for row in rows]) for at in (1, 2, 3)
+    ]
+    assert table.lines(3) == [line for one in single for line in one.lines()]
+    assert Table(["a"], [["b"]]).lines() == ["a", "b"]
+    shown = text([Section("S", ["one two three four", table])], 16)
+    assert shown == ["S", "one two three", "four", *narrow]
