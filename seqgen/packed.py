@@ -33,14 +33,15 @@ class Packed:
         """[N, I] to [N, O]."""
         given = inputs.to(self.weight.dtype)  # autocast may have made them bf16
         rows = given.shape[0]
-        if rows < FEW:
+        # Under autocast a product that is not arranged would be one of bf16.
+        if rows < FEW and not torch.is_autocast_enabled("cpu"):
             return few(given, self.weight, self.bias)
         found: Tensor = torch.ops.mkl._mkl_linear(given, self.packed, self.weight, self.bias, rows)
         return found
 
 
 def few(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The same for few rows: one takes as long as reading the weight."""
+    """The same without an arranged weight, for few rows: one takes as long as reading it."""
     if inputs.shape[0] > 1:
         return functional.linear(inputs, weight, bias)
     (row,) = inputs

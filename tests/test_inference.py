@@ -114,6 +114,15 @@ def test_products_of_any_number_of_rows(kind, rows):
     torch.testing.assert_close(kind(weight, None)(inputs), exact - bias, **near)
 
 
+@needs_mkl
+@pytest.mark.parametrize("rows", [1, FEW - 1, FEW])
+def test_arranged_products_stay_in_single_precision_under_autocast(rows):
+    product, inputs = Packed(torch.randn(53, 37), torch.randn(53)), torch.randn(rows, 37)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = product(inputs)
+    torch.testing.assert_close(found, product(inputs))
+
+
 @pytest.mark.skipif(
     "onednn" not in torch.backends.quantized.supported_engines, reason="this torch has no oneDNN"
 )
