@@ -8,7 +8,7 @@ from seqgen.dropout import Dropout
 from seqgen.modelsection import ModelConfig
 from seqgen.normalization import between
 from seqgen.recurrent import ACTIVATIONS, State, embedded, parts, whole
-from seqgen.stack import Stack
+from seqgen.stack import Runner, Stack
 from seqgen.vocabulary import PAD
 
 
@@ -34,10 +34,15 @@ class Encoder(nn.Module):
         # looked up without passing through the states: after Nguyen and Chiang (2018), section 4.
         self.lexical = config.lexical
 
-    def forward(self, source: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """States [B, S, D], zero on padding, and the summary [B, H] of the recurrent ones."""
+    def forward(
+        self, source: Tensor, lengths: Tensor, run: Runner | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """States [B, S, D], zero on padding, and the summary [B, H] of the recurrent ones.
+
+        `run` runs layers over this batch, if not as the stack chooses.
+        """
         inputs = embedded(self.embedding, self.dropout, source)
-        states = self.stack(inputs, lengths)
+        states = self.stack(inputs, lengths, run)
         if self.mean:
             summary = states.sum(1) / lengths.to(states.device, non_blocking=True)[:, None]
         else:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from seqgen.alone import Alone
 from seqgen.decoder import before_each
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
@@ -79,20 +79,22 @@ class Ready:
         self.value = made_ready(torch.cat([*above, weight[:, decoder.width :]]))
         key = decoder.attention.key
         self.key = made_ready(key.weight) if isinstance(key, nn.Linear) else key
+        self.embedding, self.factor = decoder.embedding.weight.detach(), decoder.attention.factor
+        self.alone = Alone(model.encoder.stack)
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
         """What `step` needs of `source` [B, S], whose lengths [B] are on the CPU."""
-        states, summary = self.model.encoder(source, lengths)
+        run = self.alone if self.alone.fits(source, lengths) else None
+        states, summary = self.model.encoder(source, lengths, run)
         state = self.decoder.start(self.model.bridge(summary), source.shape[1])
         kinds = self.decoder.recurrent_parts
         parts, others = state[:kinds], state[kinds:]
         layers = [part[layer] for layer in range(len(self.steps)) for part in parts]
         shape, flat = (*source.shape, -1), states.flatten(0, 1)
         keys = self.key(flat).view(shape)
-        known = self.decoder.attention.factor is not None
         closed = states.new_zeros(source.shape).masked_fill_(source == PAD, float("-inf"))
         kept = Source(
-            keys=keys.transpose(1, 2).contiguous() if known else keys,
+            keys=keys if self.factor is None else keys.transpose(1, 2).contiguous(),
             values=self.value(flat).view(shape),
             closed=closed[:, None],
             ids=source,
@@ -103,16 +105,16 @@ class Ready:
     def step(self, ids: Tensor, memory: Source, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
         decoder = self.decoder
-        below = [functional.embedding(ids, decoder.embedding.weight)]
+        below = [torch.embedding(self.embedding, ids)]
         below += state[-1:] if decoder.feeding else ()
         first, *layers = self.steps
         ended = first(below, state[: first.parts], None)
         hidden = ended[0]
-        queries = hidden.view(len(memory.ids), -1, hidden.shape[1])  # [B, N / B, H]
+        queries = hidden.view(memory.ids.shape[0], -1, hidden.shape[1])  # [B, N / B, H]
         covered = None if decoder.coverage is None else state[len(self.steps) * first.parts]
         weights = self._attention(ids, queries, memory, covered)
         mixed = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
-        *above, context = torch.split(mixed, self.widths, 1) if layers else (mixed,)
+        *above, context = mixed.split_with_sizes(self.widths, 1) if layers else (mixed,)
         for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
             before = state[number * layer.parts : (number + 1) * layer.parts]
             after = layer([decoder.norms[number - 1](hidden)], before, share)
@@ -138,11 +140,11 @@ class Ready:
             closed = closed + decoder.bonus(ids, queries, memory.before)
         if decoder.coverage is not None and covered is not None:
             added = decoder.coverage.added(covered.view(*queries.shape[:2], -1))
-        if decoder.attention.factor is None:
+        if self.factor is None:
             scores = decoder.attention.scores(queries, memory.keys, added) + closed
         else:
             closed = closed if added is None else closed + added.squeeze(-1)
-            scores = torch.baddbmm(closed, queries, memory.keys, alpha=decoder.attention.factor)
+            scores = torch.baddbmm(closed, queries, memory.keys, alpha=self.factor)
         return scores.softmax(-1)
 
 
@@ -193,7 +195,7 @@ class _LSTM(_Step):
     def __call__(self, inputs: list[Tensor], state: State, share: Tensor | None) -> State:
         hidden, cell = state
         found = self.gates(inputs, hidden, share)
-        squashed, new = torch.split(found, [3 * self.width, self.width], 1)
+        squashed, new = found.split_with_sizes([3 * self.width, self.width], 1)
         entering, forget, leaving = squashed.sigmoid_().chunk(3, 1)
         cell = torch.mul(forget, cell).addcmul_(entering, new.tanh_())
         return torch.tanh(cell).mul_(leaving), cell
@@ -210,8 +212,8 @@ class _GRU(_Step):
         given = self.given(torch.cat(inputs, dim=1) if len(inputs) > 1 else inputs[0])
         given = given if share is None else given.add_(share)
         parts = [2 * self.width, self.width]
-        gates, new = torch.split(given, parts, 1)
-        of_gates, of_new = torch.split(self.recurrent(hidden), parts, 1)
+        gates, new = given.split_with_sizes(parts, 1)
+        of_gates, of_new = self.recurrent(hidden).split_with_sizes(parts, 1)
         reset, update = gates.add_(of_gates).sigmoid_().chunk(2, 1)
         new = torch.addcmul(new, reset, of_new).tanh_()
         return (torch.lerp(new, hidden.to(new.dtype), update),)  # autocast may mix the two

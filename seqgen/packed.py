@@ -12,6 +12,7 @@ from torch.nn import functional
 # Of the products that weights are arranged for. With as many in a product it is fastest, and with
 # fewer as fast as if arranged for these.
 ROWS = 320
+FEW = 4  # rows from which on an arranged weight is faster than one that is not
 
 Product = Callable[[Tensor], Tensor]  # [N, I] to [N, O]
 
@@ -31,10 +32,21 @@ class Packed:
     def __call__(self, inputs: Tensor) -> Tensor:
         """[N, I] to [N, O]."""
         given = inputs.to(self.weight.dtype)  # autocast may have made them bf16
-        found: Tensor = torch.ops.mkl._mkl_linear(
-            given, self.packed, self.weight, self.bias, len(given)
-        )
+        rows = given.shape[0]
+        # Under autocast a product that is not arranged would be one of bf16.
+        if rows < FEW and not torch.is_autocast_enabled("cpu"):
+            return few(given, self.weight, self.bias)
+        found: Tensor = torch.ops.mkl._mkl_linear(given, self.packed, self.weight, self.bias, rows)
         return found
+
+
+def few(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same without an arranged weight, for few rows: one takes as long as reading it."""
+    if inputs.shape[0] > 1:
+        return functional.linear(inputs, weight, bias)
+    (row,) = inputs
+    found = weight.mv(row) if bias is None else torch.addmv(bias, weight, row)
+    return found[None]
 
 
 class Plain:

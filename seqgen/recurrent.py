@@ -185,9 +185,10 @@ class Recurrent(nn.Module):
     def has_kernel(self, inputs: Inputs) -> bool:
         """Whether a gradient is wanted where the cell of torch is slow on the way back."""
         known = type(self.cell) in KERNELS and self.unrolled is None
-        return trains_here(inputs) and known and not self._has_onednn()
+        return trains_here(inputs) and known and not self.has_onednn()
 
-    def _has_onednn(self) -> bool:
+    def has_onednn(self) -> bool:
+        """Whether oneDNN has this cell in this precision; it runs it on the CPU."""
         single = self.cell.weight_hh_l0.dtype == torch.float32
         found: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         return found and single and self.parts == 2

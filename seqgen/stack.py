@@ -13,6 +13,9 @@ from seqgen.normalization import AS_IT_IS, Between, Normalization
 from seqgen.recurrent import Inputs, Recurrent, moved, run_together, standing, whole
 from seqgen.windows import in_windows
 
+# Outputs [B, S, R * H] of R layers over inputs, zero after each sentence's length.
+Runner = Callable[[Sequence[Recurrent], Inputs], Tensor]
+
 STEP = 8  # sentences that take as long as a step of a layer does by itself
 
 
@@ -45,9 +48,9 @@ class Stack(nn.Module):
         self.pack: bool | None = None
         self.window = 0  # steps that a gradient stays within in training; 0: all
 
-    def forward(self, inputs: Inputs, lengths: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs, lengths: Tensor, run: Runner | None = None) -> Tensor:
         """Outputs [B, S, D], zero after each sentence's length; `lengths` [B] is on the CPU."""
-        run = self._runner(inputs, lengths)
+        run = run or self._runner(inputs, lengths)
         hidden = run(self._layers(0), inputs)
         real = _real(lengths, hidden) if self.norms else None
         for number, norm in enumerate(self.norms, start=1):
@@ -57,8 +60,11 @@ class Stack(nn.Module):
 
     def last(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """What each direction gave when it had read the whole sentence: [B, D]."""
-        final = (lengths - 1).to(outputs.device, non_blocking=True)
-        forwards = outputs[torch.arange(len(outputs), device=outputs.device), final]  # [B, D]
+        if len(outputs) == 1:
+            forwards = outputs[:, int(lengths) - 1]
+        else:
+            final = (lengths - 1).to(outputs.device, non_blocking=True)
+            forwards = outputs[torch.arange(len(outputs), device=outputs.device), final]  # [B, D]
         if not self.backwards:
             return forwards
         half = outputs.shape[-1] // 2
@@ -69,9 +75,7 @@ class Stack(nn.Module):
         both = (self.forwards[number], *self.backwards[number : number + 1])
         return [layer for layer in both if isinstance(layer, Recurrent)]
 
-    def _runner(
-        self, inputs: Inputs, lengths: Tensor
-    ) -> Callable[[Sequence[Recurrent], Inputs], Tensor]:
+    def _runner(self, inputs: Inputs, lengths: Tensor) -> Runner:
         """What runs layers over this batch."""
         given = standing(inputs)
         if self.window and self.training and torch.is_grad_enabled():

@@ -67,9 +67,12 @@ class Tokenizer:
 
         `threads` share the work, as many as the machine has cores where it is 0.
         """
-        encoded: list[list[int]] = self._pieces.encode(
-            [encodable(self.form.read(text)) for text in texts], num_threads=threads or -1
-        )
+        read = [encodable(self.form.read(text)) for text in texts]
+        encoded: list[list[int]]
+        if len(read) == 1:  # for a list SentencePiece starts threads, which takes longer
+            encoded = [self._pieces.encode(read[0])]
+        else:
+            encoded = self._pieces.encode(read, num_threads=threads or -1)
         return encoded
 
     def sample(self, texts: Sequence[str], alpha: float, seed: int) -> list[list[int]]:
@@ -92,7 +95,11 @@ class Tokenizer:
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of each row of ids; special ids say nothing."""
         spoken = [[int(piece) for piece in row if piece > EOS] for row in ids]
-        decoded: list[str] = self._pieces.decode(spoken) if spoken else []
+        decoded: list[str]
+        if len(spoken) == 1:  # without threads, as above
+            decoded = [self._pieces.decode(spoken[0])]
+        else:
+            decoded = self._pieces.decode(spoken) if spoken else []
         # Alone, it is the end of a text that is still being written.
         whole = (text.replace(f"{JOINED} ", "").replace(JOINED, "") for text in decoded)
         return [self.form.written(text) for text in whole]

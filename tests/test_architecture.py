@@ -20,7 +20,8 @@ LEVELS = """
     devices cache progress journal table hub readers splits corpus forms drawing tokenizer segments
     metrics risk hypotheses schedules distributed diagnostics advice kernels dropout losses
     agreement ranking packed feeding blended
-    cells normalization recurrent windows stack attention coverage encoder decoder initialization |
+    cells normalization recurrent windows stack alone attention coverage encoder decoder
+    initialization |
     batching sampling preparation subwords | model search inference ensemble |
     smallweights checkpoint decoding truncation updates probes | translator |
     evaluation pictures validation averaging card start course divergence plateaus

@@ -6,7 +6,7 @@ from test_model import EVERY, batch, network
 
 from seqgen.decoding import decode
 from seqgen.inference import Ready, ready, why_not_int8
-from seqgen.packed import Packed, Plain, Quantized
+from seqgen.packed import FEW, Packed, Plain, Quantized
 from seqgen.recurrent import select
 from seqgen.sections import DecodeConfig
 from seqgen.vocabulary import EOS
@@ -16,21 +16,21 @@ needs_mkl = pytest.mark.skipif(
 )
 
 
+READY = [
+    *EVERY,
+    ("lstm", "general", 3, {"residual": False, "follow": True, "lexical": True}),
+    ("gru", "additive", 1, {"input_feeding": True, "copy": True}),
+    (
+        "lstm",
+        "scaled_dot",
+        3,
+        {"input_feeding": True, "tie": "target", "hidden": 8, "embedding": 8},
+    ),
+]
+
+
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-@pytest.mark.parametrize(
-    ("cell", "attention", "layers", "extra"),
-    [
-        *EVERY,
-        ("lstm", "general", 3, {"residual": False, "follow": True, "lexical": True}),
-        ("gru", "additive", 1, {"input_feeding": True, "copy": True}),
-        (
-            "lstm",
-            "scaled_dot",
-            3,
-            {"input_feeding": True, "tie": "target", "hidden": 8, "embedding": 8},
-        ),
-    ],
-)
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), READY)
 def test_a_ready_model_is_the_model(cell, attention, layers, extra, precision):
     # In double precision rounding hides no mistake; in single, weights are arranged.
     model = network(cell, attention, layers, **extra).to(getattr(torch, precision))
@@ -52,6 +52,22 @@ def test_a_ready_model_is_the_model(cell, attention, layers, extra, precision):
                 memory, prepared = memory.select(stay), prepared.select(stay)
                 of_model, of_fast = (select(each, 2 * stay) for each in (of_model, of_fast))
         torch.testing.assert_close(fast.forced(given), model.forced(given))
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), READY)
+def test_a_ready_model_reads_and_writes_one_sentence_as_the_model_does(
+    cell, attention, layers, extra, precision
+):
+    model = network(cell, attention, layers, **extra).to(getattr(torch, precision))
+    given, fast = batch((5,), (6,), seed=4), ready(model)
+    with torch.inference_mode():
+        forced = model.forced(given).log_probs
+        memory, state = fast.encode(given.source, given.source_lengths)
+        for position, ids in enumerate(given.target.T[:-1]):
+            log_probs, state = fast.step(ids, memory, state)
+            wanted = given.target[:, position + 1, None]
+            torch.testing.assert_close(log_probs.gather(1, wanted), forced[:, position, None])
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -86,7 +102,7 @@ def test_weights_are_arranged_where_mkl_is(monkeypatch):
     [Plain, Quantized, pytest.param(Packed, marks=needs_mkl)],
     ids=lambda each: each.__name__,
 )
-@pytest.mark.parametrize("rows", [1, 2, 17, 64, 200])
+@pytest.mark.parametrize("rows", [1, 2, FEW - 1, FEW, 17, 64, 200])
 def test_products_of_any_number_of_rows(kind, rows):
     torch.manual_seed(rows)
     weight, bias, inputs = torch.randn(53, 37), torch.randn(53), torch.randn(rows, 37)
@@ -95,6 +111,16 @@ def test_products_of_any_number_of_rows(kind, rows):
     near = {"atol": 1.0, "rtol": 0} if kind is Quantized else {}
     exact = inputs @ weight.T + bias
     torch.testing.assert_close(kind(weight, bias)(inputs), exact, **near)
+    torch.testing.assert_close(kind(weight, None)(inputs), exact - bias, **near)
+
+
+@needs_mkl
+@pytest.mark.parametrize("rows", [1, FEW - 1, FEW])
+def test_arranged_products_stay_in_single_precision_under_autocast(rows):
+    product, inputs = Packed(torch.randn(53, 37), torch.randn(53)), torch.randn(rows, 37)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = product(inputs)
+    torch.testing.assert_close(found, product(inputs))
 
 
 @pytest.mark.skipif(

@@ -70,6 +70,16 @@ def test_the_one_largest_is_found_wherever_it_stands(place):
     assert found == [[0, 1]] + [[place, 1 if place == 0 else 0]] * (ROWS - 1)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 9])
+@pytest.mark.parametrize("precision", [torch.float32, torch.float64, torch.bfloat16])
+def test_the_likeliest_of_part_of_the_columns_is_the_first_among_equals(rows, precision):
+    scores = torch.zeros(rows, 700, dtype=precision)
+    scores[:, [3, 101, 650]] = torch.tensor([5.0, 2.0, 2.0], dtype=precision)
+    found = likeliest(scores[:, 4:])
+    assert found.tolist() == [97] * rows
+    assert found.dtype == torch.int64
+
+
 def test_no_rows_have_no_places():
     assert likeliest(torch.zeros(0, 3000)).tolist() == []
     assert largest(torch.zeros(0, 2, 3000), torch.zeros(0, 2), 3)[1].tolist() == []

@@ -111,6 +111,13 @@ def test_quoted_text_comes_back_and_grows(quoting, text):
     assert grown[-1] == quoting.decode([ids])[0] == text
 
 
+@pytest.mark.parametrize("text", ["one cat", "", "\ud800(May", "\u00fc"])
+def test_a_text_alone_has_the_ids_that_it_has_in_a_list(joint, text):
+    encoded = joint.encode([text, "two dogs"])
+    assert joint.encode([text]) == encoded[:1]
+    assert joint.decode(encoded[:1]) == joint.decode(encoded)[:1]
+
+
 def test_words_without_a_piece_are_unknown():
     assert UNK in trained(units="word").source.encode(["zebra"])[0]
 
