@@ -246,7 +246,7 @@ def test_load_dataset_reads_the_folder_as_it_stands(tmp_path, monkeypatch, rows)
 
 
 def test_splits_have_their_sizes_and_classes_and_the_card_counts_them(rows):
-    assert [len(rows[split]) for split in SPLITS] == [60000, 4000, 4000]
+    assert [len(rows[split]) for split in SPLITS] == [100000, 4000, 4000]
     counts = {split: Counter(row["class"] for row in rows[split]) for split in SPLITS}
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in CLASSES:
@@ -295,8 +295,8 @@ def test_everything_around_a_phrase_passes_through(examples):
 def test_some_sentences_have_two_phrases_and_many_are_long(examples):
     for kept in examples.values():
         sentences = [example for example in kept if example.written != example.phrases[0]]
-        assert 0.03 < sum(len(one.phrases) == 2 for one in sentences) / len(sentences) < 0.12
-        assert 0.1 < sum(len(one.written) > 60 for one in sentences) / len(sentences) < 0.3
+        assert 0.02 < sum(len(one.phrases) == 2 for one in sentences) / len(sentences) < 0.12
+        assert 0.07 < sum(len(one.written) > 60 for one in sentences) / len(sentences) < 0.3
         assert all(one.around[1] for one in sentences if len(one.phrases) == 2)
 
 

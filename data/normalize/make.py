@@ -22,7 +22,7 @@ from readings import read
 from sentences import HELD_OUT, TRAIN, sentence
 
 SEED = 20160
-SIZES = {"test": 4000, "validation": 4000, "train": 60000}  # in the order they are drawn
+SIZES = {"test": 4000, "validation": 4000, "train": 100000}  # in the order they are drawn
 TRIES = 300  # for a phrase of one layout
 LONGEST = 140  # characters of a written text
 LONGEST_PHRASE = 40  # characters, and more than any phrase has

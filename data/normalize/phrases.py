@@ -190,7 +190,7 @@ def measure(rng: Random) -> str:
     if kind < 0.33:
         degrees = pick(rng, ("°C", "°F", "°"))
         return minus(rng) + amount(rng, 0.3, (2, 3)) + after_number(rng, degrees)
-    if kind < 0.345:  # never a year before a unit
+    if kind < 0.355:  # never a year before a unit
         return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
     if kind < 0.375:
         return compound(rng)
