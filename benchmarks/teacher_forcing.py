@@ -1,6 +1,6 @@
 """Does scheduled sampling help a recipe or harm it? Gold inputs alone against the default.
 
-    python benchmarks/teacher_forcing.py RUNS normalize
+    python benchmarks/teacher_forcing.py RUNS normalize-quick
     python benchmarks/teacher_forcing.py RUNS pronunciation TRAIN VALIDATION TEST
 
 trains the recipe twice in the folder RUNS, with ratio 1 all the time and falling to 0.75, where

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from seqgen.errors import UsageError
 
-EMBEDDED = "normalize"  # what the embedded dataset is trained with
+EMBEDDED = "normalize-quick"  # what the embedded dataset is trained with, unless another is named
 FOLDER = Path(__file__).resolve().parent / "recipe_files"
 
 

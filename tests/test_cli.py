@@ -984,6 +984,7 @@ def test_training_gets_every_section():
 
 def test_the_embedded_data_bring_their_own_recipe():
     embedded = flags.resolve({})
-    assert embedded == flags.resolve({}, recipe="normalize") != Config()
+    assert embedded == flags.resolve({}, recipe="normalize-quick") != Config()
+    assert flags.resolve({}, recipe="normalize").train.epochs > embedded.train.epochs
     assert flags.resolve({"train.epochs": 9}).train.epochs == 9
     assert flags.resolve({"data.dataset": "owner/name"}).data.group == ""

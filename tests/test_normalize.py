@@ -29,7 +29,7 @@ sys.path.insert(0, str(FOLDER))  # make.py imports its neighbors, as it does whe
 try:
     make = load("make")
     from number_words import cardinal_words, listed, ordinal_words
-    from readings import read
+    from readings import compound, read
     from units import UNITS
 finally:
     sys.path.remove(str(FOLDER))
@@ -141,12 +141,11 @@ def test_the_card_names_every_unit_that_occurs(examples):
     listing = card[card.index("- length:") : card.index("### percent")]
     listing = listing.replace("\n  ", " ").replace("µ", "μ")
     used = Counter()
-    for example in examples["train"]:
-        if example.name == "measure":
-            unit = re.sub(
-                r"^[-\u2212]?[\d.,]+(?: (?:m|b|tr)illion)?(?: thousand)? ?", "", example.phrase
-            )
-            assert unit in UNITS, example.phrase
+    for phrase in (phrase for example in examples["train"] for phrase in example.phrases):
+        if read(phrase)[0] == "measure" and not compound(phrase):
+            amount = r"^[-\u2212]?[\d.,\u2013]+(?: (?:m|b|tr)illion)?(?: thousand)? ?"
+            unit = re.sub(amount, "", phrase)
+            assert unit in UNITS, phrase
             used[unit] += 1
     assert len(used) > 100
     symbols = {unit: count for unit, count in used.items() if UNITS[unit] != (unit, unit)}
@@ -163,7 +162,31 @@ def test_the_card_names_every_unit_that_occurs(examples):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "five", "1/1", "31 February 2001", "25:00", "21th", "1,23", "13 pm"]
+    "text",
+    [
+        "",
+        "five",
+        "1/1",
+        "31 February 2001",
+        "25:00",
+        "21th",
+        "1,23",
+        "13 pm",
+        " 2½",
+        "½½",
+        "15–10",
+        "3.5–3.5 km",
+        "13/13/2021",
+        "2/30/2021",
+        "3/14/00",
+        "21th of May",
+        "21 of May",
+        "1080p",
+        "'00",
+        "13 o'clock",
+        "5' 2 in",
+        "5 kk",
+    ],
 )
 def test_what_is_no_phrase_is_refused(text):
     with pytest.raises(ValueError, match="has 0 readings"):
@@ -223,7 +246,7 @@ def test_load_dataset_reads_the_folder_as_it_stands(tmp_path, monkeypatch, rows)
 
 
 def test_splits_have_their_sizes_and_classes_and_the_card_counts_them(rows):
-    assert [len(rows[split]) for split in SPLITS] == [60000, 2000, 2000]
+    assert [len(rows[split]) for split in SPLITS] == [100000, 4000, 4000]
     counts = {split: Counter(row["class"] for row in rows[split]) for split in SPLITS}
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     for name in CLASSES:
@@ -240,43 +263,53 @@ def test_no_text_or_phrase_of_a_held_out_split_occurs_in_train(examples):
         return {
             text[words[first][0] : words[last][1]]
             for first in range(len(words))
-            for last in range(first, len(words))
+            for last in range(first, min(len(words), first + longest))
         }
 
     for held_out, others in (("test", ("train", "validation")), ("validation", ("train",))):
         kept = examples[held_out]
-        phrases = {text for one in kept for text in (one.phrase, make.verbalized(one))}
-        assert len(phrases) > 1900
+        whole = [phrase for example in kept for phrase in example.phrases]
+        phrases = {*whole, *map(make.verbalized, whole)}
+        assert len(phrases) > 3900
+        longest = max(len(re.findall(r"[^\W_]+|[\W_]", phrase)) for phrase in phrases)
         for example in (example for split in others for example in examples[split]):
             assert phrases.isdisjoint(spans(example.written)), example.written
 
 
 def test_half_of_each_split_is_bare_phrases(examples):
     for kept in examples.values():
-        bare = sum(example.written == example.phrase for example in kept)
+        bare = sum(example.written == example.phrases[0] for example in kept)
         assert abs(bare / len(kept) - 0.5) < 0.02
 
 
 def test_everything_around_a_phrase_passes_through(examples):
     for example in (example for kept in examples.values() for example in kept):
-        name, reading = read(example.phrase)
-        assert name == example.name
-        assert example.written == example.before + example.phrase + example.after
-        assert example.spoken == example.before + reading + example.after
-        assert not re.search(r"\d", example.before + example.after)
+        readings = [read(phrase) for phrase in example.phrases]
+        assert readings[0][0] == example.name
+        assert example.written == make.woven(example.around, example.phrases)
+        assert example.spoken == make.woven(example.around, [spoken for _, spoken in readings])
+        assert not re.search(r"\d", "".join(example.around))
         assert not re.search(r"\d", example.spoken)
+
+
+def test_some_sentences_have_two_phrases_and_many_are_long(examples):
+    for kept in examples.values():
+        sentences = [example for example in kept if example.written != example.phrases[0]]
+        assert 0.02 < sum(len(one.phrases) == 2 for one in sentences) / len(sentences) < 0.12
+        assert 0.07 < sum(len(one.written) > 60 for one in sentences) / len(sentences) < 0.3
+        assert all(one.around[1] for one in sentences if len(one.phrases) == 2)
 
 
 def test_what_follows_a_phrase_never_continues_it(examples):
     """A phrase with its next word is no other phrase, but for "in", which the card explains."""
     found = 0
     for example in (example for kept in examples.values() for example in kept):
-        after = example.after
-        follower = re.match(r"\S* ?\w+", after)
-        if follower and after[:1] == " " and not after.startswith(" in "):
-            found += 1
-            with pytest.raises(ValueError, match="has 0 readings"):
-                read(example.phrase + follower[0])
+        for phrase, after in zip(example.phrases, example.around[1:], strict=True):
+            follower = re.match(r"\S* ?\w+", after)
+            if follower and after[:1] == " " and not after.startswith(" in "):
+                found += 1
+                with pytest.raises(ValueError, match="has 0 readings"):
+                    read(phrase + follower[0])
     assert found > 10000
 
 
@@ -290,6 +323,57 @@ def test_a_text_has_one_reading_and_occurs_once(rows):
 
 
 def test_inches_are_never_followed_by_a_word(examples):
-    inches = [e for kept in examples.values() for e in kept if re.search(r"[\d ]in$", e.phrase)]
+    """But for those after feet, which no preposition follows."""
+    inches = [
+        after
+        for kept in examples.values()
+        for example in kept
+        for phrase, after in zip(example.phrases, example.around[1:], strict=True)
+        if re.search(r"[\d ]in$", phrase) and not compound(phrase)
+    ]
     assert len(inches) > 20
-    assert not [example for example in inches if re.match(r" \w", example.after)]
+    assert not [after for after in inches if re.match(r" \w", after)]
+
+
+OUTSIDE = Path(__file__).parents[1] / "benchmarks" / "outside"
+
+
+@pytest.fixture(scope="module", params=("validation", "test"))
+def outside(request):
+    lines = (OUTSIDE / f"{request.param}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def read_within(text):
+    """The classes of the phrases in a text, the longest first from the left, and its reading."""
+    names, spoken, start = [], "", 0
+    edges = [
+        place
+        for place in range(len(text) + 1)
+        if not (text[place - 1 : place].isalnum() and text[place : place + 1].isalnum())
+    ]
+    while start < len(text):
+        ends = [end for end in reversed(edges) if start in edges and end > start]
+        end = next((end for end in ends if make.is_read(text[start:end])), None)
+        preposition = end and re.search(r"\d in$", text[start:end]) and text[end:].startswith(" ")
+        end = end - 3 if preposition else end
+        name, reading = read(text[start:end]) if end else ("", text[start])
+        names += [name] * bool(end)
+        spoken += reading
+        start = end or start + 1
+    return names, spoken
+
+
+def test_what_was_written_by_hand_is_read_as_the_card_says(outside):
+    assert len(outside) > 100
+    assert {row["class"] for row in outside} == set(CLASSES)
+    for row in outside:
+        names, spoken = read_within(row["written"])
+        assert (row["class"] in names, spoken) == (True, row["spoken"]), row["written"]
+
+
+def test_no_sentence_written_by_hand_is_in_the_dataset(outside, rows):
+    known = {row["written"] for split in SPLITS for row in rows[split]}
+    sentences = [row["written"] for row in outside if len(row["written"].split()) > 3]
+    assert len(sentences) > 0.45 * len(outside)
+    assert known.isdisjoint(sentences)

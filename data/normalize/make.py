@@ -10,37 +10,41 @@ test nor the phrase inside it occurs in a text of train.
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from amounts import chance, weighted
 from phrases import SAMPLERS, SHARES
 from readings import read
 from sentences import HELD_OUT, TRAIN, sentence
 
 SEED = 20160
-SIZES = {"test": 2000, "validation": 2000, "train": 60000}  # in the order they are drawn
+SIZES = {"test": 4000, "validation": 4000, "train": 100000}  # in the order they are drawn
 TRIES = 300  # for a phrase of one layout
-LONGEST = 80  # characters of a written text
+LONGEST = 140  # characters of a written text
+LONGEST_PHRASE = 40  # characters, and more than any phrase has
+COMPOUND = re.compile(r"\d+ ?ft")
 # What is so small that it is inside everything, or that each is learnt by heart: numbers below 100,
 # also with a sign, and round ones; one of a unit; hours on the hour, fractions of two digits,
 # decades of two.
 ALWAYS_TRAIN = re.compile(
     r"[-\u2212$£€]?\d{1,2}(?:st|nd|rd|th| ?%)?|[1-9]0+|\d\d-\d\d|0?\.\d|\.\d\d|[$£€]\d{1,2}\.00|"
-    r"1 ?[^\W\d].*|1 ?°.*|\S?0?\.01|\d\d?:00|\d/\d|'?\d0s"
+    r"1 ?[^\W\d].*|1 ?°.*|\S?0?\.01|\d\d?:00|\d/\d|['\u2019]?\d0s|['\u2019]\d\d|\d ?\W|\W|"
+    r"\d\d?[¢p]|\d[kKMB]"
 )
 
 
 class Example(NamedTuple):
-    """One pair, with the phrase that was verbalised and what stands around it."""
+    """One pair, with the phrases that were verbalised and what stands around them."""
 
     written: str
     spoken: str
-    name: str  # of the class
-    phrase: str
-    before: str
-    after: str
+    name: str  # the class of the first phrase
+    phrases: tuple[str, ...]
+    around: tuple[str, ...]  # before the first phrase, between them, after the last
 
 
 def examples() -> dict[str, list[Example]]:
@@ -57,7 +61,8 @@ def examples() -> dict[str, list[Example]]:
             for _ in range(size * share // 200)
         ]
         if split != "train":
-            held |= {text for one in kept for text in (one.phrase, verbalized(one))}
+            phrases = [phrase for one in kept for phrase in one.phrases]
+            held |= {*phrases, *map(verbalized, phrases)}
         splits[split] = shuffled(rng, kept)
     return splits
 
@@ -66,14 +71,22 @@ def draw(rng: Random, name: str, bare: bool, split: str, seen: set[str], held: s
     """An example of one class, not yet `seen` in its split, in which no held phrase occurs."""
     kinds = TRAIN if split == "train" else HELD_OUT
     while True:
-        phrase = drawn(rng, name, held)
-        around = ("", "") if bare else sentence(rng, name, phrase, kinds)
-        example = pair(name, phrase, around)
-        key = example.written if split == "train" else phrase  # no phrase twice when held out
-        if key in seen or not fits(example) or contains(example.written, held):
+        names = [name]
+        if not bare and chance(rng, kinds.second):
+            names.append(name if chance(rng, 0.4) else weighted(rng, list(SHARES.items())))
+        phrases = [drawn(rng, one, held) for one in names]
+        around = ("", "") if bare else sentence(rng, names, phrases, kinds)
+        example = pair(name, phrases, around)
+        keys = {example.written} if split == "train" else set(phrases)  # when held out, once each
+        if len(keys) < len(names) - (split == "train") or keys & seen or not fits(example):
             continue
-        if split == "train" or not ALWAYS_TRAIN.fullmatch(verbalized(example)):
-            seen.add(key)
+        if contains(example.written, held):
+            continue
+        small = split != "train" and any(
+            ALWAYS_TRAIN.fullmatch(verbalized(phrase)) for phrase in phrases
+        )
+        if not small:
+            seen |= keys
             return example
 
 
@@ -95,35 +108,56 @@ def layout(phrase: str) -> str:
     return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "0", phrase))
 
 
-def pair(name: str, phrase: str, around: tuple[str, str]) -> Example:
-    """The phrase in its sentence, written and read; a full stop that ends both stands once."""
-    found, reading = read(phrase)
-    if found != name:
-        return Example("", "", found, phrase, "", "")
-    before, after = around
-    if phrase.endswith(".") and after.startswith("."):
-        after = after[1:]
-    return Example(before + phrase + after, before + reading + after, name, phrase, before, after)
+def pair(name: str, phrases: Sequence[str], around: tuple[str, ...]) -> Example:
+    """The phrases in their sentence, written and read; a full stop that ends both stands once."""
+    texts = list(around)
+    for place, phrase in enumerate(phrases, 1):
+        if phrase.endswith(".") and texts[place].startswith("."):
+            texts[place] = texts[place][1:]
+    written = woven(texts, phrases)
+    spoken = woven(texts, [read(phrase)[1] for phrase in phrases])
+    return Example(written, spoken, name, tuple(phrases), tuple(texts))
+
+
+def woven(texts: Sequence[str], phrases: Sequence[str]) -> str:
+    return "".join(text for both in zip(texts, [*phrases, ""], strict=True) for text in both)
 
 
 def fits(example: Example) -> bool:
-    """Whether the pair is of the class asked for, short, and clear in its sentence."""
-    inches = re.search(r"\bin$|\din$", example.phrase)  # before a word, "in" is the preposition
+    """Whether the text is short, and clear about each of its phrases."""
+    befores, afters = example.around, example.around[1:]
+    each = zip(befores, example.phrases, afters, strict=False)
+    return len(example.written) <= LONGEST and not any(unclear(*one) for one in each)
+
+
+def unclear(before: str, phrase: str, after: str) -> bool:
+    """Whether what stands around a phrase leaves a doubt about how to read it."""
+    name = read(phrase)[0]
+    if name == "measure" and re.search(r"\din$| in$", phrase) and after.startswith(" "):
+        return not COMPOUND.match(phrase)  # before a word, "in" is the preposition
     # A full stop of a short month would be the sentence's as well, and which is it to the reader?
-    month = (
-        example.phrase.endswith(".") and example.name == "date" and not example.after[:1].isspace()
-    )
-    unclear = (inches and example.after.startswith(" ")) or (month and example.before)
-    return 0 < len(example.written) <= LONGEST and not unclear
+    if name == "date" and phrase.endswith(".") and before and not after[:1].isspace():
+        return True
+    follower = re.match(r" ?\w+\S*|\S+", after)
+    return bool(follower) and not after.startswith(" in ") and is_read(phrase + follower[0])
 
 
-def verbalized(example: Example) -> str:
+def is_read(text: str) -> bool:
+    """Whether the text is a phrase."""
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
+def verbalized(phrase: str) -> str:
     """The phrase without the words at its end that pass through: the 14 of "14 billion"."""
-    phrase = example.phrase.split()
-    reading = read(example.phrase)[1].split()
-    while phrase[-1] == reading[-1]:
-        del phrase[-1], reading[-1]
-    return " ".join(phrase)
+    words = phrase.split()
+    reading = read(phrase)[1].split()
+    while words[-1] == reading[-1]:
+        del words[-1], reading[-1]
+    return " ".join(words)
 
 
 def contains(text: str, held: set[str]) -> bool:
@@ -134,9 +168,10 @@ def contains(text: str, held: set[str]) -> bool:
     edges = [
         place
         for place in range(len(text) + 1)
-        if not (text[:place][-1:].isalnum() and text[place : place + 1].isalnum())
+        if not (text[place - 1 : place].isalnum() and text[place : place + 1].isalnum())
     ]
-    return any(text[start:end] in held for start, end in combinations(edges, 2))
+    near = ((start, end) for start, end in combinations(edges, 2) if end - start <= LONGEST_PHRASE)
+    return any(text[start:end] in held for start, end in near)
 
 
 def shuffled(rng: Random, items: list[Example]) -> list[Example]:

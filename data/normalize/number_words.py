@@ -73,3 +73,10 @@ def year_words(year: int) -> str:
         return cardinal_words(year)
     century, rest = divmod(year, 100)
     return f"{cardinal_words(century)} {pair_words(f'{rest:02d}') if rest else 'hundred'}"
+
+
+def suffix(digits: str) -> str:
+    """The two letters that make `digits` an ordinal: 1 st, 12 th, 33 rd."""
+    if digits[-2:-1] == "1":
+        return "th"
+    return {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")

@@ -3,6 +3,7 @@
 A sampler takes a `random.Random` and returns a written phrase.
 """
 
+from collections.abc import Sequence
 from random import Random
 
 from amounts import (
@@ -17,15 +18,16 @@ from amounts import (
     places,
     weighted,
 )
-from number_words import listed
-from readings import MONTH_DAYS, MONTHS, suffix
+from moments import any_year, date, time, year
+from number_words import listed, suffix
+from readings import COMPOUNDS, SUFFIXES, VULGAR
 from units import SPACED, SPELLED_UNITS
 
 # Share of the pairs, in percent.
 SHARES = {
     "cardinal": 11,
     "ordinal": 7,
-    "date": 17,
+    "date": 16,
     "year": 7,
     "decimal": 7,
     "fraction": 6,
@@ -33,10 +35,9 @@ SHARES = {
     "measure": 15,
     "percent": 6,
     "time": 6,
-    "telephone": 6,
+    "telephone": 7,
 }
 
-SHORT_MONTHS = listed("Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec")
 SCALES = ("million", "billion", "trillion")
 
 # Units people put after large counts, after measured amounts, and those rarely met.
@@ -50,6 +51,7 @@ OTHER_UNITS = listed(
     "m3 cm³ cm3 ft³ kg/m³ g/cm³ g/L mg/L L/min mi/h μm μg µL μL cL cl dL dl dm ns µs μs PB kb kB/s "
     "Mb/s bps N kN hPa mbar bar Ω kΩ MΩ K mmol mol pt qt kn mpg ppm m/s²"
 )
+OTHER_UNITS += listed("mins sec secs yr yrs tsp tbsp bpm fps mAh")
 OTHER_UNITS += ["fl oz", "sq mi", "sq km", "sq ft", "sq m", "sq yd", "cu ft", "cu m", "cu in"]
 SMALL_BOTTOMS = (2, 2, 3, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 12, 16, 32)
 DENSITIES = ["/km²", "/km²", "/km2", "/sq mi", "/sq km", "/mi²", "/m²", "/ha"]
@@ -61,10 +63,23 @@ def cardinal(rng: Random) -> str:
         return f"{grouped(of_digits(rng, 1 + below(rng, 3)))} {pick(rng, ('thousand', *SCALES))}"
     if kind < 0.065:
         return "0"
-    number = integer(rng, (2, 8, 22, 26, 18, 14, 6, 3, 1), 0.25)
+    if kind < 0.085:
+        return f"{of_digits(rng, 1 + below(rng, 3))}{pick(rng, tuple(SUFFIXES))}"
+    if kind < 0.125:
+        return span(rng, (8, 24, 10, 4))
+    number = integer(rng, (5, 13, 22, 22, 16, 13, 6, 4, 3, 2, 1, 1), 0.25)
     if 1200 <= int(number.replace(",", "")) <= 2099 and "," not in number:
         number = grouped(int(number))
     return minus(rng) + number if chance(rng, 0.13) else number
+
+
+def span(rng: Random, weights: Sequence[float]) -> str:
+    """Two numbers joined by an en dash, the second the larger; together they are no years."""
+    while True:
+        first = int(integer(rng, weights).replace(",", ""))
+        second = first + max(1, below(rng, 1 + (first if chance(rng, 0.5) else 12)))
+        if not (1200 <= first <= 2099 and second <= 2099):
+            return f"{grouped(first)}\u2013{grouped(second)}"
 
 
 def four_digits(rng: Random) -> str:
@@ -82,74 +97,19 @@ def ordinal(rng: Random) -> str:
     return digits + suffix(digits)
 
 
-def any_year(rng: Random) -> int:
-    kind = rng.random()
-    if kind < 0.62:
-        return 1900 + below(rng, 130)
-    if kind < 0.82:
-        return 1800 + below(rng, 100)
-    return 1200 + below(rng, 900)
-
-
-def year(rng: Random) -> str:
-    kind = rng.random()
-    if kind < 0.38:
-        # Far apart: a year that is held out is held out of every date as well.
-        return str(any_year(rng) if chance(rng, 0.3) else 1200 + below(rng, 900))
-    if kind < 0.58:
-        return f"{1200 + 10 * below(rng, 90)}{pick(rng, ('s', 's', 's', chr(39) + 's'))}"
-    if kind < 0.62:
-        return f"{pick(rng, ('', chr(39)))}{2 + below(rng, 8)}0s"
-    first = any_year(rng)
-    last = min(2099, first + 1 + below(rng, 12 if chance(rng, 0.6) else 80))
-    if last % 100 and first // 100 == last // 100 and chance(rng, 0.35):
-        return f"{first}\u2013{last % 100:02d}"
-    return f"{first}\u2013{last}"
-
-
-def month_name(rng: Random) -> tuple[int, str]:
-    """A month, with its name in full or, a third of the time, short, with or without a stop."""
-    month = 1 + below(rng, 12)
-    if month == 5 or chance(rng, 0.66):
-        return month, MONTHS[month - 1]
-    name = MONTHS[month - 1]
-    short = pick(rng, [short for short in SHORT_MONTHS if name.startswith(short)])
-    return month, short + ("." if chance(rng, 0.3) else "")
-
-
-def date(rng: Random) -> str:
-    month, name = month_name(rng)
-    day = 1 + below(rng, MONTH_DAYS[month - 1])
-    rank = f"{day}{suffix(str(day))}"
-    when = any_year(rng)
-    layouts = (
-        (f"{name} {day}, {when}", 24),
-        (f"{name} {day} {when}", 3),
-        (f"{name} {rank}, {when}", 4),
-        (f"{name} {day}", 7),
-        (f"{name} {rank}", 3),
-        (f"{name} {when}", 12),
-        (f"{day} {name} {when}", 20),
-        (f"{rank} {name} {when}", 5),
-        (f"{day} {name}", 6),
-        (f"{rank} {name}", 2),
-        (f"{when}-{month:02d}-{day:02d}", 36),
-    )
-    return weighted(rng, layouts)
-
-
 def decimal(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.1:
         return "." + places(rng, (8, 32, 50, 10))
     if kind < 0.2:
         number = f"{grouped(of_digits(rng, 1 + below(rng, 3)))}.{places(rng, (80, 18, 2))}"
-        return f"{number} {pick(rng, SCALES)}"
+        suffixed = chance(rng, 0.15)
+        return number + (pick(rng, tuple(SUFFIXES)) if suffixed else f" {pick(rng, SCALES)}")
     if kind < 0.45:
         return f"{'-' * chance(rng, 0.1)}0.{places(rng)}"
     whole = "0" if chance(rng, 0.02) else integer(rng, (30, 30, 20, 10, 4, 2), 0.3)
     sign = minus(rng) if chance(rng, 0.1) else ""
-    return f"{sign}{whole}.{places(rng)}"
+    return f"{sign}{whole}.{places(rng, (44, 34, 14, 4, 2, 1, 0.6, 0.4))}"
 
 
 def fraction(rng: Random) -> str:
@@ -157,7 +117,12 @@ def fraction(rng: Random) -> str:
     if kind < 0.4:
         bottom = pick(rng, SMALL_BOTTOMS)
         top = 1 + below(rng, bottom - 1) if bottom > 2 else 1
-        return f"{1 + below(rng, 20 if chance(rng, 0.6) else 200)} {top}/{bottom}"
+        whole = 1 + below(rng, 20 if chance(rng, 0.6) else 200)
+        if chance(rng, 0.2):
+            return f"{whole}{pick(rng, ('', '', ' '))}{pick(rng, tuple(VULGAR))}"
+        return f"{whole} {top}/{bottom}"
+    if kind < 0.405:
+        return pick(rng, tuple(VULGAR))
     if kind < 0.65:
         bottom = pick(rng, SMALL_BOTTOMS) if chance(rng, 0.6) else 2 + below(rng, 30)
         return f"{1 + below(rng, 15)}/{bottom}"
@@ -185,12 +150,16 @@ def money(rng: Random) -> str:
         number = f"{of_digits(rng, 1 + below(rng, 3))}.{places(rng, (75, 20, 5))}"
         return f"{sign}{number} {pick(rng, SCALES)}"
     if kind < 0.91:
-        number = f"{of_digits(rng, 1 + below(rng, 3))}{'.5' * chance(rng, 0.2)}"
-        return f"{sign}{number}{pick(rng, ('k', 'K', 'm', 'm', 'M', 'bn', 'B'))}"
-    if kind < 0.93:
+        point = f".{places(rng, (75, 20, 5))}" if chance(rng, 0.4) else ""
+        number = f"{of_digits(rng, 1 + below(rng, 3))}{point}"
+        suffixes = ("k", "K", "m", "m", "M", "M", "bn", "bn", "B", "b", "tn")
+        return sign + number + pick(rng, suffixes)
+    if kind < 0.915:
+        return f"{1 + below(rng, 99)}p"
+    if kind < 0.935:
         return f"{1 + below(rng, 99)}¢" if chance(rng, 0.5) else f"{sign}.{1 + below(rng, 99):02d}"
     if kind < 0.95:
-        return f"{sign}{below(rng, 10)}.{below(rng, 10)}"
+        return f"{sign}{below(rng, 10)}.{pick(rng, (f'{below(rng, 10)}', digits(rng, 3)))}"
     if kind < 0.96:
         return f"-{sign.strip()}{integer(rng, (1, 2, 2, 1))}"
     if kind < 0.975:  # never a year after a currency
@@ -221,10 +190,26 @@ def measure(rng: Random) -> str:
     if kind < 0.33:
         degrees = pick(rng, ("°C", "°F", "°"))
         return minus(rng) + amount(rng, 0.3, (2, 3)) + after_number(rng, degrees)
-    if kind < 0.345:  # never a year before a unit
+    if kind < 0.355:  # never a year before a unit
         return f"{any_year(rng)} {pick(rng, COMMON_UNITS)}"
+    if kind < 0.375:
+        return compound(rng)
+    if kind < 0.395:
+        return span(rng, (8, 24, 10, 4)) + after_number(rng, pick(rng, COMMON_UNITS))
     unit = pick(rng, COMMON_UNITS if chance(rng, 0.56) else OTHER_UNITS)
     return amount(rng, 0.35) + after_number(rng, unit)
+
+
+def compound(rng: Random) -> str:
+    """Feet with inches, pounds with ounces or hours with minutes."""
+    if chance(rng, 0.5):
+        inches = f"{below(rng, 12)}{'.5' * chance(rng, 0.1)}"
+        marks = pick(rng, ("'\"", "'\"", "\u2019\u201d", "\u2032\u2033"))
+        return f"{1 + below(rng, 12)}{marks[0]}{' ' * chance(rng, 0.3)}{inches}{marks[1]}"
+    upper, lower = pick(rng, COMPOUNDS)
+    space = pick(rng, ("", " ", " "))
+    most = {"in": 12, "oz": 16}.get(lower, 60)
+    return f"{1 + below(rng, 20)}{space}{upper} {below(rng, most)}{space}{lower}"
 
 
 def after_number(rng: Random, unit: str) -> str:
@@ -236,26 +221,10 @@ def percent(rng: Random) -> str:
     number = amount(rng, 0.55, (4, 12, 3, 0.6))
     if chance(rng, 0.02):
         number = str(any_year(rng))
+    if chance(rng, 0.05):
+        return span(rng, (10, 24, 1)) + pick(rng, ("%", "%", " percent"))
     sign = minus(rng) if chance(rng, 0.1) else ""
     return sign + number + weighted(rng, (("%", 70), (" %", 8), (" percent", 17), (" per cent", 5)))
-
-
-def time(rng: Random) -> str:
-    minute = (
-        f"{below(rng, 60):02d}" if chance(rng, 0.6) else pick(rng, ("00", "00", "00", "15", "30"))
-    )
-    if chance(rng, 0.36):
-        hour = 0 if chance(rng, 0.05) else below(rng, 24)
-        return f"{hour:02d}:{minute}" if chance(rng, 0.6) else f"{hour}:{minute}"
-    half = pick(rng, ("am", "pm", "a.m.", "p.m.", "AM", "PM", "A.M.", "P.M.", "am", "pm", "p.m."))
-    hour_text = str(1 + below(rng, 12))
-    if chance(rng, 0.06):
-        hour_text = hour_text.zfill(2)
-    space = "" if chance(rng, 0.4) else " "
-    if chance(rng, 0.12):
-        return f"{hour_text}{space}{half}"
-    point = "." if chance(rng, 0.07) else ":"
-    return f"{hour_text}{point}{minute}{space}{half}"
 
 
 def digits(rng: Random, count: int) -> str:
@@ -270,7 +239,8 @@ def telephone(rng: Random) -> str:
         return f"{1 + below(rng, 9)}{digits(rng, 2)}-{digits(rng, 3)}-{digits(rng, 4)}"
     if kind < 0.44:
         space = " " if chance(rng, 0.7) else ""
-        return f"({digits(rng, 3)}){space}{digits(rng, 3)}-{digits(rng, 4)}"
+        country = pick(rng, ("", "", "+1 ", "1 "))
+        return f"{country}({digits(rng, 3)}){space}{digits(rng, 3)}-{digits(rng, 4)}"
     if kind < 0.47:
         return f"1-{digits(rng, 3)}-{digits(rng, 3)}-{digits(rng, 4)}"
     if kind < 0.50:

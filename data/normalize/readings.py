@@ -6,6 +6,7 @@ class. The classes do not overlap: at most one reader answers. README.md states 
 
 import re
 
+from dates import YEAR, date
 from number_words import (
     cardinal_words,
     digit_words,
@@ -13,28 +14,24 @@ from number_words import (
     ordinal_words,
     pair_words,
     plural_words,
+    suffix,
     year_words,
 )
-from units import SPACED_UNIT, UNIT, UNITS
-
-MONTHS = listed(
-    "January February March April May June July August September October November December"
+from quantities import (
+    AMOUNT,
+    APOSTROPHE,
+    INTEGER,
+    MINUSES,
+    QUANTITY,
+    SCALE,
+    SIGN,
+    UNSIGNED,
+    amount_words,
+    quantity_words,
+    scaled_words,
+    whole,
 )
-MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-MONTH_OF = {
-    **{name: number for number, name in enumerate(MONTHS, 1)},
-    **{name[:3] + dot: number for number, name in enumerate(MONTHS, 1) for dot in ("", ".")},
-    **{"May": 5, "Sept": 9, "Sept.": 9},
-}
-del MONTH_OF["May."]  # already whole: a full stop after it ends a sentence
-
-SIGN = "[-\u2212]?"  # hyphen or minus sign
-INTEGER = r"(?:[1-9]\d{0,2}(?:,\d{3})+|0|[1-9]\d*)"
-QUANTITY = rf"{SIGN}(?:{INTEGER}(?:\.\d+)?|\.\d+)"
-SCALE = "(?: (?:thousand|million|billion|trillion))"
-YEAR = r"(?:1[2-9]\d\d|20\d\d)"
-MONTH = "(?:" + "|".join(sorted(map(re.escape, MONTH_OF), key=len, reverse=True)) + ")"
-DAY = r"[1-9]\d?"
+from units import SPACED_UNIT, UNIT, UNITS
 
 # currency sign: (one, many, one hundredth, many hundredths)
 CURRENCIES = {
@@ -44,40 +41,30 @@ CURRENCIES = {
     "€": ("euro", "euros", "cent", "cents"),
 }
 CURRENCY_WORDS = ("dollars", "dollar", "euros", "euro", "cents", "cent")
-MONEY_SUFFIXES = {
-    "k": "thousand",
-    "K": "thousand",
-    "m": "million",
-    "M": "million",
-    "bn": "billion",
-    "B": "billion",
-}
-
-
-def whole(digits: str) -> int:
-    return int(digits.replace(",", ""))
-
-
-def quantity_words(quantity: str) -> str:
-    """An integer or decimal, signed or not; an integer is never a year here."""
-    unsigned = quantity.lstrip("-\u2212")
-    words = ["minus"] if unsigned != quantity else []
-    integer, point, fraction = unsigned.partition(".")
-    if integer:
-        words.append(cardinal_words(whole(integer)))
-    if point:
-        words += ["point", "zero" if fraction == "0" else digit_words(fraction)]
-    return " ".join(words)
+SUFFIXES = {"k": "thousand", "K": "thousand", "M": "million", "bn": "billion", "B": "billion"}
+MONEY_SUFFIXES = SUFFIXES | {"m": "million", "b": "billion", "tn": "trillion"}
+VULGAR = dict(zip("½⅓⅔¼¾⅛⅜⅝⅞", listed("1/2 1/3 2/3 1/4 3/4 1/8 3/8 5/8 7/8"), strict=True))
+# Two units of which one amount is made, the larger first.
+COMPOUNDS = (
+    *(("ft", "in"), ("lb", "oz"), ("lbs", "oz"), ("min", "s"), ("min", "sec")),
+    *(("h", "min"), ("hr", "min"), ("hr", "mins"), ("hrs", "min"), ("hrs", "mins")),
+)
 
 
 # --- one reader for each class ------------------------------------------------------------------
 
 
 def cardinal(text: str) -> str | None:
-    found = re.fullmatch(rf"({SIGN}{INTEGER})({SCALE}?)", text)
-    if not found or re.fullmatch(YEAR, text):
+    return None if year(text) else number(text, point=False)
+
+
+def number(text: str, point: bool) -> str | None:
+    """A bare number, with a `point` somewhere or without one anywhere."""
+    found = re.fullmatch(rf"({AMOUNT})({SCALE}?|{'|'.join(SUFFIXES)})", text)
+    if not found or point != ("." in found[1]):
         return None
-    return quantity_words(found[1]) + found[2]
+    words = amount_words(found[1])
+    return words and words + (f" {SUFFIXES[found[2]]}" if found[2] in SUFFIXES else found[2])
 
 
 def ordinal(text: str) -> str | None:
@@ -85,19 +72,13 @@ def ordinal(text: str) -> str | None:
     return ordinal_words(whole(found[1])) if found and found[2] == suffix(found[1]) else None
 
 
-def suffix(digits: str) -> str:
-    """The two letters that make `digits` an ordinal: 1 st, 12 th, 33 rd."""
-    if digits[-2:-1] == "1":
-        return "th"
-    return {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
-
-
 def decimal(text: str) -> str | None:
-    found = re.fullmatch(rf"({QUANTITY})({SCALE}?)", text)
-    return quantity_words(found[1]) + found[2] if found and "." in found[1] else None
+    return number(text, point=True)
 
 
 def fraction(text: str) -> str | None:
+    if found := re.fullmatch(rf"(?:({SIGN}{INTEGER}) ?)?({SIGN}[{''.join(VULGAR)}])", text):
+        text = (f"{found[1]} " if found[1] else "") + found[2][:-1] + VULGAR[found[2][-1]]
     found = re.fullmatch(rf"({SIGN})(?:({INTEGER}) )?([1-9]\d*)/([1-9]\d*)", text)
     if not found or found[4] == "1":
         return None
@@ -113,45 +94,17 @@ def fraction(text: str) -> str | None:
 def year(text: str) -> str | None:
     if re.fullmatch(YEAR, text):
         return year_words(int(text))
-    if found := re.fullmatch(rf"({YEAR})(?<=0)'?s", text):
+    if found := re.fullmatch(rf"({YEAR})(?<=0){APOSTROPHE}?s", text):
         return plural_words(year_words(int(found[1])))
-    if found := re.fullmatch(r"'?([2-9]0)s", text):
+    if found := re.fullmatch(rf"{APOSTROPHE}?([2-9]0)s", text):
         return plural_words(cardinal_words(int(found[1])))
+    if found := re.fullmatch(rf"{APOSTROPHE}((?!00)\d\d)", text):
+        return pair_words(found[1])
     if found := re.fullmatch(rf"({YEAR})\u2013({YEAR}|(?!00)\d\d)", text):
         last = found[2]
         ending = year_words(int(last)) if len(last) == 4 else pair_words(last)
         return f"{year_words(int(found[1]))} to {ending}"
     return None
-
-
-def date(text: str) -> str | None:
-    if found := re.fullmatch(rf"({MONTH}) ({YEAR})", text):
-        return f"{month_word(MONTH_OF[found[1]])} {year_words(int(found[2]))}"
-    if found := re.fullmatch(rf"({MONTH}) ({DAY})(st|nd|rd|th)?(?:,? ({YEAR}))?", text):
-        return american_date(MONTH_OF[found[1]], found[2], found[4])
-    if found := re.fullmatch(rf"({DAY})(st|nd|rd|th)? ({MONTH})(?:,? ({YEAR}))?", text):
-        return british_date(MONTH_OF[found[3]], found[1], found[4])
-    if found := re.fullmatch(rf"({YEAR})-(0[1-9]|1[0-2])-(\d\d)", text):
-        return british_date(int(found[2]), found[3], found[1])
-    return None
-
-
-def american_date(month: int, day: str, year_digits: str | None) -> str | None:
-    if not 1 <= int(day) <= MONTH_DAYS[month - 1]:
-        return None
-    ending = f" {year_words(int(year_digits))}" if year_digits else ""
-    return f"{month_word(month)} {ordinal_words(int(day))}{ending}"
-
-
-def british_date(month: int, day: str, year_digits: str | None) -> str | None:
-    if not 1 <= int(day) <= MONTH_DAYS[month - 1]:
-        return None
-    ending = f" {year_words(int(year_digits))}" if year_digits else ""
-    return f"the {ordinal_words(int(day))} of {month_word(month)}{ending}"
-
-
-def month_word(month: int) -> str:
-    return MONTHS[month - 1].lower()
 
 
 def time(text: str) -> str | None:
@@ -163,12 +116,14 @@ def time(text: str) -> str | None:
         hour = int(found[1])
         full = "o'clock" if 1 <= hour <= 12 else "hundred"
         return f"{cardinal_words(hour)} {full if found[2] == '00' else pair_words(found[2])}"
+    if found := re.fullmatch(rf"(1[0-2]|[1-9])( o{APOSTROPHE}clock)", text):
+        return cardinal_words(int(found[1])) + found[2]
     return None
 
 
 def telephone(text: str) -> str | None:
     hyphens = r"\d+(?:-\d+)*-(?:\d+|\d*X)"
-    layouts = rf"{hyphens}|\(\d+\) ?{hyphens}|\+\d+(?:[- ]\d+)+|0\d+"
+    layouts = rf"{hyphens}|(?:\+?\d+ )?\(\d+\) ?{hyphens}|\+\d+(?:[- ]\d+)+|0\d+"
     if not re.fullmatch(layouts, text) or date(text):
         return None
     groups = re.findall(r"\d*X|\d+", text)
@@ -177,17 +132,19 @@ def telephone(text: str) -> str | None:
 
 
 def percent(text: str) -> str | None:
-    found = re.fullmatch(rf"({QUANTITY})(?: ?%| percent| per cent)", text)
-    return f"{quantity_words(found[1])} percent" if found else None
+    found = re.fullmatch(rf"({AMOUNT})(?: ?%| percent| per cent)", text)
+    words = amount_words(found[1]) if found else None
+    return words and f"{words} percent"
 
 
 def money(text: str) -> str | None:
     if found := re.fullmatch(rf"({QUANTITY}{SCALE}?) ({'|'.join(CURRENCY_WORDS)})", text):
         return f"{scaled_words(found[1])} {found[2]}"
-    if found := re.fullmatch(rf"({INTEGER})¢", text):
-        return coins_words("0", found[1], CURRENCIES["$"])
+    if found := re.fullmatch(rf"({INTEGER})¢|([1-9]\d?)p", text):
+        return coins_words("0", found[1] or found[2], CURRENCIES["$" if found[1] else "£"])
     found = re.fullmatch(
-        rf"({SIGN})(US\$|[$£€]) ?({INTEGER}?)(?:\.(\d+))?({SCALE}|k|K|m|M|bn|B)?", text
+        rf"({SIGN})(US\$|[$£€]) ?({INTEGER}?)(?:\.(\d+))?({SCALE}|{'|'.join(MONEY_SUFFIXES)})?",
+        text,
     )
     if not found or not (found[3] or found[4]):
         return None
@@ -212,17 +169,27 @@ def coins_words(integer: str, hundredths: str, names: tuple[str, str, str, str])
     return " and ".join(said)
 
 
-def scaled_words(text: str) -> str:
-    quantity, space, scale = text.partition(" ")
-    return quantity_words(quantity) + space + scale
-
-
 def measure(text: str) -> str | None:
-    found = re.fullmatch(rf"({QUANTITY})({SCALE}?)(?: ?({UNIT})| ({SPACED_UNIT}))", text)
+    found = re.fullmatch(rf"({AMOUNT})({SCALE}?)(?: ?({UNIT})| ({SPACED_UNIT}))", text)
     if not found:
-        return None
-    one = found[1].lstrip("-\u2212") == "1" and not found[2]
-    return f"{scaled_words(found[1] + found[2])} {UNITS[found[3] or found[4]][0 if one else 1]}"
+        return compound(text)
+    return united(found[1] + found[2], found[3] or found[4])
+
+
+def united(amount: str, unit: str) -> str:
+    """An amount with its unit, which is singular after a 1 alone."""
+    words = scaled_words(amount)
+    return words and f"{words} {UNITS[unit][0 if amount.lstrip(MINUSES) == '1' else 1]}"
+
+
+def compound(text: str) -> str | None:
+    """Two measures that are one, as feet and inches are, which have signs of their own."""
+    marks = rf"({INTEGER})['\u2019\u2032] ?({UNSIGNED})[\"\u201d\u2033]"
+    text = re.sub(marks, r"\1 ft \2 in", text)
+    for first, second in COMPOUNDS:
+        if found := re.fullmatch(rf"({INTEGER}) ?{first} ({UNSIGNED}) ?{second}", text):
+            return f"{united(found[1], first)} {united(found[2], second)}"
+    return None
 
 
 READERS = {
