@@ -147,9 +147,12 @@ def models(losses: Record) -> list[str]:
     return [
         "Models",
         "",
-        "| | dev loss, nats a token | epochs |",
-        "|---|--:|--:|",
-        *(f"| {name} | {one['dev_loss']:.3f} | {one['epochs']} |" for name, one in losses.items()),
+        "| | dev loss, nats a token | epochs | trained on |",
+        "|---|--:|--:|---|",
+        *(
+            f"| {name} | {one['dev_loss']:.3f} | {one['epochs']} | {one['cpu']} |"
+            for name, one in losses.items()
+        ),
     ]
 
 

@@ -59,7 +59,8 @@ def main(options: argparse.Namespace) -> None:
             continue
         measured = parts[name](options, found)
         result[name] = over(result.get(name, {}), measured) if options.tools else measured
-        result["on"][name] = here
+        if not (options.tools and name in result["on"]):
+            result["on"][name] = here
         if not options.quick:
             RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
             TABLE.write_text(page(result), encoding="utf-8")
@@ -158,6 +159,7 @@ def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
             marker.write_text(json.dumps(done) + "\n", encoding="utf-8")
         done = json.loads(marker.read_text("utf-8"))
         losses[one.name] = {name: done[name] for name in ("dev_loss", "epochs")}
+        losses[one.name]["cpu"] = done.get("cpu", machine()["cpu"])
         say(f"dev loss, {one.name}: {done['dev_loss']:.4f} after {done['epochs']} epochs")
     return losses
 
