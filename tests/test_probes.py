@@ -239,7 +239,10 @@ def test_exposure_counts_right_tokens_by_position():
             right[step] += not ended and int(ids) == gold
             ended = ended or int(ids) == EOS
     assert found.free == pytest.approx((right / real.sum(0).numpy()).tolist())
-    assert found.totals[0] == pytest.approx(float(model.forced(given).correct.sum() / real.sum()))
+    every = [float(model.forced(given).correct.sum()), right.sum()]
+    assert found.totals == pytest.approx([one / int(real.sum()) for one in every])
+    made = probes.Exposure([1.0, 0.5], [0.5, 0.0], [4, 2])
+    assert made.totals == pytest.approx((5 / 6, 2 / 6)), "by tokens, not by positions"
 
 
 def test_a_model_that_knows_its_targets_has_no_exposure_gap():

@@ -853,6 +853,7 @@ def test_clipping_bounds_the_step(norm, value):
     moves = [after.detach() - one for after, one in zip(model.parameters(), before, strict=True)]
     length = float(torch.cat([move.flatten() for move in moves]).norm())
     assert float(done.norm) > 0.1, "what is logged is the norm before clipping"
+    assert bool(done.clipped) == (length < 0.99 * float(done.norm))
     largest = max(float(move.abs().max()) for move in moves)
     if value and norm != 0.05:
         assert largest == pytest.approx(value)
