@@ -1,10 +1,9 @@
 """What the page draws: an attention heat map, and the curves of a training run."""
 
 import functools
-import json
 import math
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,6 +12,8 @@ from matplotlib import font_manager
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from seqgen.curves import Log, read_log
 
 if TYPE_CHECKING:
     from seqgen.translator import Alignment
@@ -128,30 +129,14 @@ def glyph_tables() -> tuple[Mapping[int, int], ...]:
 
 def curves(folder: Path | None) -> list[Curve]:
     """Every measure that the run in `folder` wrote down, in the order of MEASURES."""
+    log = read_log(folder, lenient=True) if folder else Log([], [], [])
     points: dict[str, list[tuple[float, float, str]]] = {}
-    for record in records(folder / "metrics.jsonl") if folder else ():
-        if record.get("diagnosis"):
-            continue  # the health of a network, which is another page's
-        part = "validation" if record.get("validation") else "training"
-        for key in MEASURES:
-            if finite(record.get(key)) and not (key in OF_TRAINING and part == "validation"):
-                points.setdefault(key, []).append((record["step"], record[key], part))
+    for part, rows in (("training", log.steps), ("validation", log.validations)):
+        for row in rows:
+            for key in MEASURES:
+                if finite(row.get(key)) and not (key in OF_TRAINING and part == "validation"):
+                    points.setdefault(key, []).append((row["step"], row[key], part))
     return [Curve(MEASURES[key], thin(points[key])) for key in MEASURES if key in points]
-
-
-def records(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines that are whole and have a step: a run that was killed leaves half a line."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError:
-        return
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict) and finite(record.get("step")):
-            yield record
 
 
 def finite(value: object) -> bool:

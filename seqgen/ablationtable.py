@@ -121,7 +121,9 @@ def _figures(one: Ran, folder: Path) -> Record:
     metric = one.planned.config.train.metric
     found: Record = steadiness(run, read_log(run), metric)._asdict()
     try:
-        test = json.loads((run / RESULTS).read_bytes())["scores"].get(metric)
+        last = json.loads((run / RESULTS).read_bytes())
+        # Where there are no test data the model is evaluated on the validation data.
+        test = last["scores"].get(metric) if last["split"] == "test" else None
     except (OSError, ValueError, KeyError):
         test = None
     return {**found, "test": test}

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 Points = Sequence[tuple[float, float | None]]  # what is None was no number
 WIDE = (8.0, 3.0)  # inches
-COLORS = {"healthy": "#2e8b57", "warning": "#d98e04", "exploding": "#b3261e"}
+COLORS = {
+    "vanishing": "#4a6fa5",
+    "healthy": "#2e8b57",
+    "warning": "#d98e04",
+    "exploding": "#b3261e",
+}
 
 
 def curves(lines: Mapping[str, Points], across: str = "step", logarithmic: bool = False) -> str:
@@ -34,7 +39,10 @@ def banded(points: Points, bounds: Sequence[float]) -> str:
         figure, axes = _axes("step")
         axes.set_yscale("log", nonpositive="mask")
         low, high, exploding = bounds
-        most = max([2 * exploding, *(value for _, value in points if value is not None)])
+        norms = [value for _, value in points if value]  # what is 0 has no place among powers
+        least, most = min([low / 2, *norms]), max([2 * exploding, *norms])
+        if least:
+            axes.axhspan(least, low, color=COLORS["vanishing"], alpha=0.12, label="vanishing")
         axes.axhspan(low, high, color=COLORS["healthy"], alpha=0.12, label="healthy")
         axes.axhspan(high, exploding, color=COLORS["warning"], alpha=0.15, label="warning")
         axes.axhspan(exploding, most, color=COLORS["exploding"], alpha=0.12, label="exploding")

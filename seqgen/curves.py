@@ -55,8 +55,8 @@ class Steadiness(NamedTuple):
     returns: int | None  # to the last good state, with half the rate each
 
 
-def read_log(run: Path) -> Log:
-    """The log of a run, as far as it has come."""
+def read_log(run: Path, lenient: bool = False) -> Log:
+    """The log of a run, as far as it has come; a lenient reader passes over what is broken."""
     log = Log([], [], [])
     try:
         lines = (run / METRICS_FILE).read_bytes().splitlines()
@@ -65,6 +65,8 @@ def read_log(run: Path) -> Log:
     for number, line in enumerate(lines, 1):
         row = _row(line)
         if row is None:
+            if lenient:
+                continue
             if number == len(lines):  # which is being written, or was when the run was killed
                 break
             raise CheckpointError(

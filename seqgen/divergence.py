@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from seqgen.checkpoint import Progress
+from seqgen.checkpoint import Progress, checkpoints
 from seqgen.errors import TrainingError
 
 IN_A_ROW = 5  # updates without a finite gradient, after which a run has diverged
@@ -41,6 +41,17 @@ def doubtful(progress: Progress, in_a_row: Tensor, loss: float, guess: float) ->
 
 def _far_above(progress: Progress, loss: float, guess: float) -> bool:
     return progress.learned and loss > WORSE * guess
+
+
+def put_off(run: Path) -> str:
+    """What is said where a run is left right after an update that leaves its state in doubt."""
+    there = checkpoints(run)
+    where = (
+        f"the checkpoint of step {int(there[-1].name.removeprefix('step-')):,}"
+        if there
+        else "the start"
+    )
+    return f"stopping    the last update went badly, so that the run will go on from {where}"
 
 
 def told(progress: Progress, reason: Diverged, run: Path) -> str:

@@ -47,7 +47,7 @@ def _course(found: Diagnosis) -> Section:
     logs, seen = found.logs, found.validations
     lines = []
     if logs:
-        lines.append(f"step {logs[-1]['step']:,}, epoch {logs[-1].get('epoch', 0):g}: "
+        lines.append(f"step {logs[-1]['step']:,}, epoch {logs[-1].get('epoch', 0):,.2f}: "
                      f"loss {_number(logs[-1].get('loss'))}")  # fmt: skip
     if seen:
         scores = "  ".join(f"{name} {_number(seen[-1].get(name))}" for name in SCORES
@@ -93,7 +93,7 @@ def _gradient(found: Diagnosis) -> Section:
         f"{where.count(name) / len(where):.0%} {name}" for name in BANDS if name in where
     )
     clipped = [one["clipped"] for one in found.logs if one.get("clipped") is not None]
-    lines = [f"norm before clipping: median {_number(norms[len(norms) // 2])}, "
+    lines = [f"norm before clipping: median {_number(found.steady.norm_median)}, "
              f"largest {_number(norms[-1])}; {shares}",
              f"{sum(clipped) / max(len(clipped), 1):.0%} of updates clipped"]  # fmt: skip
     scale, tokens = found.readings.get("noise_scale"), found.readings.get("batch_tokens")

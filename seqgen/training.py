@@ -16,7 +16,7 @@ from seqgen.card import write_card
 from seqgen.config import Config
 from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
-from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, returned, told
+from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, put_off, returned, told
 from seqgen.evaluation import evaluate, write
 from seqgen.instruments import Instruments
 from seqgen.journal import Journal, summary_writer
@@ -204,9 +204,11 @@ class Training:
             # What has diverged is no state to go back to, nor what may be about to.
             judge_loss(self.progress, self.interval.loss(), self.guess)
             loss = self.interval.last_loss()
-            if leaving or not doubtful(self.progress, self.in_a_row, loss, self.guess):
+            if not doubtful(self.progress, self.in_a_row, loss, self.guess):
                 self._save()
                 self.owed = False
+            elif stopping:
+                self.report.say(put_off(self.run))
 
     def _log(self) -> None:
         """A line of the log: means since the last one."""

@@ -140,7 +140,7 @@ class Section(NamedTuple):
         lines: list[str] = []
         for part in self.parts:
             if isinstance(part, str):
-                lines += textwrap.wrap(part, width) if width else [part]
+                lines += textwrap.wrap(part, width, break_on_hyphens=False) if width else [part]
             elif isinstance(part, Lines):
                 lines += part.content
             elif isinstance(part, Table):

@@ -127,6 +127,17 @@ def test_means_and_spreads_are_over_the_seeds_and_of_the_runs_own_figures(whole)
     assert lines[3].startswith("cell=gru     2")
 
 
+def test_without_test_data_there_is_no_score_of_the_test(data, tmp_path):
+    plans = planned(data, data__test_file="", train__max_steps=2)
+    ran = list(run_grid(plans, tmp_path, 1, never))
+    scored = json.loads((tmp_path / plans[0].name / "eval_results.json").read_bytes())
+    assert scored["split"] == "validation"
+    lines = [*text(sections(summary(ran, tmp_path, VARIED), tmp_path)),
+             *(state_line(one, tmp_path) for one in ran)]  # fmt: skip
+    assert any("dev exact" in line for line in lines)
+    assert not any("test" in line for line in lines)
+
+
 def test_the_mean_and_the_spread_of_a_sample():
     assert mean_and_spread([1.0, 3.0]) == [2.0, pytest.approx(2**0.5)]
     assert mean_and_spread([4.0]) == [4.0, 0.0]

@@ -188,6 +188,28 @@ def test_a_normalised_lstm_is_its_formula():
     torch.testing.assert_close(outputs[:, 0], leaving.sigmoid() * shown.tanh())
 
 
+def test_a_normalised_gru_is_its_formula():
+    layer = layer_of("gru", Inside(layer_norm=True)).requires_grad_(False)
+    weight_ih, weight_hh, bias_ih, bias_hh = layer.cell.all_weights[0]
+    loop, inputs, (hidden,) = layer.unrolled, torch.randn(B, 1, E).double(), start("gru")
+
+    def normal(values, norm):
+        """Both gates together, [B, 2 H], and the candidate by itself, [B, H]."""
+        parts = [(part - part.mean(-1, keepdim=True))
+                 / (part.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+                 for part in (values[:, : 2 * H], values[:, 2 * H :])]  # fmt: skip
+        return torch.cat(parts, dim=-1) * norm.gain
+
+    given = normal(inputs[:, 0] @ weight_ih.T, loop.of_inputs) + bias_ih
+    across = normal(hidden[0] @ weight_hh.T, loop.of_state) + bias_hh
+    reset = (given + across)[:, :H].sigmoid()
+    update = (given + across)[:, H : 2 * H].sigmoid()
+    new = (given[:, 2 * H :] + reset * across[:, 2 * H :]).tanh()
+    outputs, ended = layer(inputs, (hidden,))
+    torch.testing.assert_close(outputs[:, 0], (1 - update) * new + update * hidden[0])
+    torch.testing.assert_close(ended[0][0], outputs[:, 0])
+
+
 def test_the_forget_gate_starts_open_in_a_normalised_cell_too():
     layer = Recurrent("lstm", E, H, Inside(layer_norm=True))
     initialize_layer(layer, "xavier", "orthogonal", forget_bias=9.0)

@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import statistics
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ import toy
 
 from seqgen import diagnosis, probes, report, resources, training
 from seqgen.advice import advice
-from seqgen.charts import curves, heat_map
+from seqgen.charts import banded, curves, heat_map
 from seqgen.cli import main
 from seqgen.curves import Log, steadiness
 from seqgen.diagnosis import DRAWN, SHOWN, diagnose
@@ -56,17 +57,25 @@ def test_the_log_is_told_as_it_is(run, found):
     assert len(found.norms) == len(found.logs) > 3
     (first, *_) = section(found, "How it went").lines
     last = found.logs[-1]
-    assert first == f"step {last['step']:,}, epoch {last['epoch']:g}: loss {last['loss']:.3g}"
+    assert first == f"step {last['step']:,}, epoch {last['epoch']:,.2f}: loss {last['loss']:.3g}"
     norms = sorted(line["gradient_norm"] for line in found.logs)
     told = section(found, "Gradient").lines[0]
     assert f"largest {norms[-1]:.3g}" in told
-    assert f"median {norms[len(norms) // 2]:.3g}" in told
+    assert f"median {statistics.median(norms):.3g}" in told
     parts = section(found, "Parts of the network").lines
     assert len(parts) == 1 + len(found.norms[-1]["gradient_norms"])
     made = [{"step": 3, "gradient_norms": {"a": 0.09, "b": 4.9, "c": 5.1, "d": 10.1, "e": None}}]
     rows = section(found._replace(norms=made), "Parts of the network").lines[1:]
     bands = ["vanishing", "healthy", "warning", "exploding", "exploding"]
     assert [row.split()[2] for row in rows] == bands
+
+
+def test_all_four_bands_are_drawn_and_named():
+    points = [(1, 0.03), (2, 0.0), (3, None), (4, 7.0)]
+    drawn = banded(points, (0.1, 5.0, 10.0)).partition(",")[2]
+    named = base64.b64decode(drawn).decode()
+    for band in ("vanishing", "healthy", "warning", "exploding"):
+        assert f">{band}</text>" in named
 
 
 def test_the_model_is_tried_on_the_first_validation_pairs(run, found):

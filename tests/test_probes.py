@@ -211,9 +211,19 @@ def test_equal_batches_have_no_noise():
     assert found.signal > 0
 
 
+def learn(model, given, updates):
+    optimizer = torch.optim.Adam(model.parameters(), 0.03)
+    for _ in range(updates):
+        optimizer.zero_grad()
+        model(given).backward()
+        optimizer.step()
+
+
 def test_exposure_counts_right_tokens_by_position():
     model, given = network("lstm", layers=2), batch()
+    learn(model, given, 18)
     found = probes.exposure(model, given)
+    assert 0 < found.totals[1] < found.totals[0] < 1, "or what is counted could be anything"
     real = given.target[:, 1:] != PAD
     assert found.tokens == real.sum(0).tolist() == [3, 3, 2, 2, 2, 1, 1]
     forced = model.forced(given).correct.sum(0) / real.sum(0)
@@ -229,14 +239,13 @@ def test_exposure_counts_right_tokens_by_position():
             right[step] += not ended and int(ids) == gold
             ended = ended or int(ids) == EOS
     assert found.free == pytest.approx((right / real.sum(0).numpy()).tolist())
-    assert found.totals[0] == pytest.approx(float(model.forced(given).correct.sum() / real.sum()))
+    every = [float(model.forced(given).correct.sum()), right.sum()]
+    assert found.totals == pytest.approx([one / int(real.sum()) for one in every])
+    made = probes.Exposure([1.0, 0.5], [0.5, 0.0], [4, 2])
+    assert made.totals == pytest.approx((5 / 6, 2 / 6)), "by tokens, not by positions"
 
 
 def test_a_model_that_knows_its_targets_has_no_exposure_gap():
     model, given = network(), batch()
-    optimizer = torch.optim.Adam(model.parameters(), 0.03)
-    for _ in range(60):
-        optimizer.zero_grad()
-        model(given).backward()
-        optimizer.step()
+    learn(model, given, 60)
     assert probes.exposure(model, given).totals == (1.0, 1.0)

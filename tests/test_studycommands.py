@@ -2,10 +2,12 @@
 
 import json
 import re
+import signal
 
 import pytest
 import toy
 
+from seqgen import training
 from seqgen.cli import main
 
 SMALL = ["--units", "word", "--hidden", "16", "--embedding", "12", "--device", "cpu",
@@ -72,6 +74,52 @@ def test_ablate_trains_a_grid_and_compare_sets_two_of_it_side_by_side(run, data,
     assert re.search(r"^train\.clip_norm +0\.0 +0\.1$", out, re.MULTILINE)
     assert re.search(r"on the same \d+ sources, with the two-sided p", out)
     assert (tmp_path / "page.html").read_text("utf-8").count("<img") >= 3
+
+
+def without_seconds(folder):
+    """What the table of a grid is made of, without what a clock told."""
+    found = json.loads((folder / "ablation.json").read_bytes())
+    for row in found["combinations"]:
+        assert row["figures"].pop("seconds")
+        assert all(one.pop("seconds") for one in row["runs"])
+    return found
+
+
+def test_a_grid_that_ctrl_c_stopped_within_a_run_ends_in_the_same_table(
+    run, data, tmp_path, monkeypatch
+):
+    words = ["ablate", *options(data), "--vary", "cell=gru,rnn", "--seeds", "2"]
+    updates, real = [0], training.update
+
+    def counted(*given):
+        updates[0] += 1
+        if updates[0] == interrupted:
+            signal.raise_signal(signal.SIGINT)
+        return real(*given)
+
+    monkeypatch.setattr(training, "update", counted)
+    interrupted = 0
+    code, whole, _ = run(*words, "--output-dir", "whole")
+    made = updates[0]
+    assert (code, made % 4) == (0, 0)
+
+    # in the middle of the second run
+    interrupted, updates[0] = made // 4 + made // 8, 0
+    code, out, err = run(*words, "--output-dir", "cut")
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == (
+        "seqgen: stopped after 1 of 4 runs; cut is saved: the same command goes on"
+    )
+    assert updates[0] == interrupted, "no update after the one that was at work"
+    assert not (tmp_path / "cut" / "ablation.json").exists()
+
+    interrupted = 0
+    code, out, _ = run(*words, "--output-dir", "cut")
+    assert code == 0
+    assert updates[0] == made, "what was finished was not made again"
+    assert without_seconds(tmp_path / "cut") == without_seconds(tmp_path / "whole")
+    rows = [[line.split()[:-2] for line in table.splitlines()] for table in (out, whole)]
+    assert rows[0] == rows[1]
 
 
 def test_a_study_brings_its_grid_and_options_go_over_it(run, data, tmp_path):

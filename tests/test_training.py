@@ -667,6 +667,38 @@ def test_a_state_that_gives_no_finite_gradient_is_not_kept_to_go_back_to(
 
 
 @pytest.mark.parametrize(
+    ("factor", "every", "kept", "told"),
+    [(math.nan, 8, [8, 16], "the checkpoint of step 16"), (20.0, 0, [], "the start")],
+)
+def test_a_run_that_is_stopped_after_a_bad_update_goes_on_from_its_last_good_state(
+    factor, every, kept, told, data, tmp_path, monkeypatch
+):
+    config = toy.config(data, train__save_every=every or 1000, train__max_steps=23,
+                        train__log_every=4)  # fmt: skip
+    assert run(config, tmp_path / "whole").finished
+    step, real = [0], update
+
+    def broken(model, group, *rest):
+        step[0] += 1
+        if step[0] == 20:
+            model.decoder.output.weight.data *= factor
+        return real(model, group, *rest)
+
+    monkeypatch.setattr(training, "update", broken)
+    said, folder = [], tmp_path / "run"
+    assert not run(config, folder, say=said.append, stop=lambda: step[0] == 20).finished
+    saved = [int(one.name.removeprefix("step-")) for one in checkpoints(folder)]
+    assert saved == kept
+    assert said[-1] == (
+        f"stopping    the last update went badly, so that the run will go on from {told}"
+    )
+    monkeypatch.setattr(training, "update", real)
+    assert run(config, folder).finished
+    assert state(folder) == state(tmp_path / "whole")
+    assert log(folder) == log(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         *({"optimizer": name} for name in ("adam", "adamw", "rmsprop", "adagrad", "sgd")),
@@ -821,6 +853,7 @@ def test_clipping_bounds_the_step(norm, value):
     moves = [after.detach() - one for after, one in zip(model.parameters(), before, strict=True)]
     length = float(torch.cat([move.flatten() for move in moves]).norm())
     assert float(done.norm) > 0.1, "what is logged is the norm before clipping"
+    assert bool(done.clipped) == (length < 0.99 * float(done.norm))
     largest = max(float(move.abs().max()) for move in moves)
     if value and norm != 0.05:
         assert largest == pytest.approx(value)

@@ -106,3 +106,4 @@ def test_a_table_wider_than_the_terminal_goes_on_below():
     assert Table(["a"], [["b"]]).lines() == ["a", "b"]
     shown = text([Section("S", ["one two three four", table])], 16)
     assert shown == ["S", "one two three", "four", *narrow]
+    assert text([Section("S", ["a two-sided p"])], 10) == ["S", "a", "two-sided", "p"]
