@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -538,14 +539,12 @@ def test_an_update_without_a_finite_gradient_changes_no_weight_and_is_counted(
     assert all(bool(weight.isfinite().all()) for weight in weights.values())
 
 
-def test_a_run_that_diverges_goes_back_with_half_the_rate_and_gives_up_in_the_end(
-    data, tmp_path, monkeypatch
-):
-    step, bad = [0], set(range(17, 22)) | set(range(30, 35))
+def _not_finite(monkeypatch, bad):
+    """Of the updates from now on, counted from 1, those in `bad` have no finite gradient."""
+    step = itertools.count(1)
 
     def broken(model, group, *rest):
-        step[0] += 1
-        if step[0] - 1 not in bad:
+        if next(step) not in bad:
             return update(model, group, *rest)
         bias = model.decoder.output.bias.data
         bias[7] = math.nan
@@ -554,6 +553,13 @@ def test_a_run_that_diverges_goes_back_with_half_the_rate_and_gives_up_in_the_en
         return done
 
     monkeypatch.setattr(training, "update", broken)
+
+
+def test_a_run_that_diverges_goes_back_with_half_the_rate_and_gives_up_in_the_end(
+    data, tmp_path, monkeypatch
+):
+    bad = set(range(18, 23)) | set(range(31, 36))
+    _not_finite(monkeypatch, bad)
     config = toy.config(data, train__save_every=8, train__max_steps=30)
     said = []
     found = run(config, tmp_path / "run", say=said.append)
@@ -639,26 +645,14 @@ def test_weights_that_have_just_diverged_are_found_out_by_their_validation(
 def test_a_state_that_gives_no_finite_gradient_is_not_kept_to_go_back_to(
     data, tmp_path, monkeypatch
 ):
-    step, real, bad = [0], update, range(23, 28)
-
-    def broken(model, group, *rest):
-        step[0] += 1
-        if step[0] not in bad:
-            return real(model, group, *rest)
-        bias = model.decoder.output.bias.data
-        bias[7] = math.nan
-        done = real(model, group, *rest)
-        bias.nan_to_num_(0.0)
-        return done
-
-    monkeypatch.setattr(training, "update", broken)
+    _not_finite(monkeypatch, set(range(23, 28)))
     said = []
     config = toy.config(data, train__save_every=8, train__max_steps=32)
     assert run(config, tmp_path / "run", say=said.append).finished
     assert _returns(said) == [16]
 
     # One bad update among good ones only puts off what is saved.
-    step[0], bad = 0, range(8, 9)
+    _not_finite(monkeypatch, {8})
     config = toy.config(data, train__save_every=8, train__max_steps=11)
     run(config, tmp_path / "other", say=said.append)
     saved = [int(one.name.removeprefix("step-")) for one in checkpoints(tmp_path / "other")]
