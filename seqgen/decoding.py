@@ -9,11 +9,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from seqgen import search
 from seqgen.batching import Batch, mixed
+from seqgen.beams import Found
 from seqgen.ensemble import Ensemble
 from seqgen.inference import Ready
 from seqgen.model import Seq2Seq
 from seqgen.recurrent import State
-from seqgen.search import Found, Sampling
+from seqgen.search import Sampling
 from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
 from seqgen.vocabulary import BOS, EOS, PAD

@@ -12,6 +12,7 @@ import torch
 
 from seqgen import checkpoint, decoding, risk, smallweights, tokenizer
 from seqgen.batching import Batch
+from seqgen.beams import Found
 from seqgen.config import Config
 from seqgen.decoding import Network, padded
 from seqgen.devices import pick_device
@@ -20,7 +21,6 @@ from seqgen.errors import DataError, ModelError
 from seqgen.hypotheses import Hypothesis, bare, gap, joined, least_risk, nothing
 from seqgen.inference import ready, why_not_int8
 from seqgen.model import Forced, Seq2Seq, unfilled
-from seqgen.search import Found
 from seqgen.sections import DecodeConfig, Weights
 from seqgen.segments import segments
 from seqgen.signals import Pause, never

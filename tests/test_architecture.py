@@ -22,7 +22,7 @@ LEVELS = """
     agreement ranking packed feeding blended
     cells normalization recurrent windows stack alone attention coverage encoder decoder
     initialization |
-    batching sampling preparation subwords | model search inference ensemble |
+    batching sampling preparation subwords | model beams search inference ensemble |
     smallweights checkpoint decoding truncation updates probes | translator |
     evaluation pictures validation averaging card start course divergence plateaus
     curves instruments comparison ratetest |

@@ -12,11 +12,11 @@ from torch.nn import functional
 from gpuparts.cases import TARGET_LENGTHS, batch, difference, gradients, part, sources
 from seqgen import search
 from seqgen.batching import Batch
+from seqgen.beams import Found
 from seqgen.decoding import Decoding, decode
 from seqgen.errors import ConfigError
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
-from seqgen.search import Found
 from seqgen.sections import DecodeConfig
 from seqgen.trainsection import SamplingConfig, TrainConfig
 from seqgen.updates import Clipping, update
