@@ -55,12 +55,6 @@ def _text(config: Config, report: Report, which: str) -> str:
         f"{report.intervals[name][1]:.2f} | {_cell(report.signatures.get(name))} |"
         for name, value in report.scores.items()
     )
-    changed = "\n".join(
-        f"- `{section}.{item.name} = {json.dumps(value, ensure_ascii=False)}`"
-        for section in USER_SECTIONS
-        for item in fields(getattr(config, section))
-        if (value := getattr(getattr(config, section), item.name)) != item.default
-    )
     search = _search(config.decode)
     example = next(iter(json.loads(facts.examples)), "text")
     return f"""# {facts.name}: {facts.source_column} to {facts.target_column}
@@ -81,7 +75,7 @@ bootstrap intervals over sources.
 
 Those that are not seqgen's defaults; `config.json` has all.
 
-{changed or "- none"}
+{_changed(config) or "- none"}
 
 ## Use
 
@@ -92,6 +86,16 @@ translator = Translator.from_pretrained("path/to/this/folder")
 translator.translate([{json.dumps(example, ensure_ascii=False)}])
 ```
 """
+
+
+def _changed(config: Config) -> str:
+    """The settings that are not defaults, a line each."""
+    return "\n".join(
+        f"- `{section}.{item.name} = {json.dumps(value, ensure_ascii=False)}`"
+        for section in USER_SECTIONS
+        for item in fields(getattr(config, section))
+        if (value := getattr(getattr(config, section), item.name)) != item.default
+    )
 
 
 def _compared(report: Report) -> str:

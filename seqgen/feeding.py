@@ -71,7 +71,7 @@ class Fed(Function):
     def backward(context: Any, *gradients: Tensor) -> Any:
         (gates, joined, top, cells, readouts, attention, first, recurrent, keys, states, weight,
          kept) = context.saved_tensors  # fmt: skip
-        outer, looking = gradients[:2]
+        (outer, looking), averaged = gradients[:2], states.transpose(1, 2)
         steps, _, width = cells.shape
         through = made_ready(recurrent.t().contiguous())
         read = made_ready(weight.t().contiguous())
@@ -85,9 +85,7 @@ class Fed(Function):
             torch.mul(arriving, kept[step], out=written[step])
             tanh_backward(written[step], readouts[step], grad_input=written[step])
             below[step] = read(written[step])
-            weighed = torch.baddbmm(
-                looking[step][:, None], below[step, :, None, width:], states.transpose(1, 2)
-            )
+            weighed = torch.baddbmm(looking[step][:, None], below[step, :, None, width:], averaged)
             softmax_backward(
                 weighed.squeeze(1), attention[step], 1, gates.dtype, grad_input=scored[step]
             )
@@ -97,7 +95,7 @@ class Fed(Function):
             cell = into_gates(into[step], gates[step], (before, cells[step]), reached, cell)
             earlier = through(into[step])
             fed, hidden = earlier[:, : len(weight)], earlier[:, len(weight) :]
-        flat, changed = into.flatten(0, 1), written.flatten(0, 1)
+        changed = written.flatten(0, 1)
         queries, contexts = top[..., :width].transpose(0, 1), below[..., width:].transpose(0, 1)
         return (
             into,
@@ -106,7 +104,7 @@ class Fed(Function):
             hidden,
             cell,
             fed,
-            flat.t() @ joined.flatten(0, 1),
+            into.flatten(0, 1).t() @ joined.flatten(0, 1),
             scored.permute(1, 2, 0) @ queries,
             attention.permute(1, 2, 0) @ contexts,
             changed.t() @ top.flatten(0, 1),

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seqgen import copying
 from seqgen.alone import Alone
 from seqgen.decoder import before_each
 from seqgen.model import Seq2Seq
@@ -127,8 +128,8 @@ class Ready:
         where = None if scores.is_cuda else scores
         written = torch.log_softmax(scores, 1, out=where)
         if decoder.gate is not None:
-            whole = self.model.copying(readouts[:, None], written[:, None], weights, memory.ids)
-            written = whole.squeeze(1)
+            gate = decoder.gate(readouts)[:, None]
+            written = copying.of_all(gate, written[:, None], weights, memory.ids).squeeze(1)
         return written, (*ended, readouts) if decoder.feeding else ended
 
     def _attention(

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from seqgen import copying
 from seqgen.agreement import Agreement, Parts, Scored
 from seqgen.attention import Memory
 from seqgen.batching import Batch
@@ -97,9 +97,9 @@ class Seq2Seq(nn.Module):
         smoothing = self.label_smoothing if self.training else 0.0
         nats, spread = self._nats(passed.readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
-            copied = (passed.weights * (gold[:, :, None] == memory.ids[:, None])).sum(-1)
-            copied = copied.reshape(-1)[real]
-            nats = -self._either(passed.readouts, -nats[:, None], copied[:, None])
+            copied = copying.of_gold(passed.weights, gold, memory.ids).reshape(-1)[real]
+            gate = self.decoder.gate(passed.readouts)
+            nats = -copying.either(gate, -nats[:, None], copied[:, None])
         total: Tensor = nats.sum()
         if smoothing:  # what is spread over the vocabulary is written, never copied
             total = (1 - smoothing) * total + smoothing * spread.sum()
@@ -157,8 +157,7 @@ class Seq2Seq(nn.Module):
         written = self._written(readouts)
         if not attended:
             return Scored(written, written)
-        weights, ids = attended
-        either = self.copying(readouts[:, None], written[:, None], weights[:, None], ids)
+        either = self._either(readouts[:, None], written[:, None], *attended)
         return Scored(either.squeeze(1), written)
 
     def _dropped(self, ids: Tensor) -> Tensor:
@@ -241,35 +240,18 @@ class Seq2Seq(nn.Module):
 
         `ids` [B, S] are those of the sources, each of which N / B rows attend to.
         """
-        written = self._written(readouts)
-        if self.decoder.gate is None:
-            return written
-        return self.copying(readouts, written, weights, ids)
+        return self._either(readouts, self._written(readouts), weights, ids)
 
     def _written(self, readouts: Tensor) -> Tensor:
         """Log-probabilities of ids that are written, exact where autocast rounds their scores."""
         scores: Tensor = self.decoder.output(readouts)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(-1)
 
-    def copying(self, readouts: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
+    def _either(self, readouts: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
         """Log-probabilities [N, T, V] of ids that are written, with `written` (logs), or copied."""
-        weights = weights.reshape(*readouts.shape[:2], weights.shape[-1]).to(written)  # [N, T, S]
-        ids = ids.repeat_interleave(len(readouts) // max(len(ids), 1), dim=0)  # [N, S]
-        places = ids[:, None].expand_as(weights)
-        copied = torch.zeros_like(written).scatter_add(-1, places, weights)
-        return self._either(readouts, written, copied)
-
-    def _either(self, readouts: Tensor, written: Tensor, copied: Tensor) -> Tensor:
-        """Log-probabilities of ids, written with `written` (logs) or copied with `copied`.
-
-        See, Liu and Manning (2017), equation 9, in logarithms.
-        """
-        assert self.decoder.gate is not None
-        gate = self.decoder.gate(readouts).to(written)  # rounded, the two would not add up to 1
-        logs = copied.clamp_min(torch.finfo(copied.dtype).tiny).log()
-        return torch.logaddexp(
-            functional.logsigmoid(gate) + written, functional.logsigmoid(-gate) + logs
-        )
+        if self.decoder.gate is None:
+            return written
+        return copying.of_all(self.decoder.gate(readouts), written, weights, ids)
 
 
 def _real(gold: Tensor, tokens: int) -> Tensor:

@@ -208,7 +208,6 @@ def encodable(text: str) -> str:
 
 
 def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> bytes:
-    words = config.units == "word"
     written = io.BytesIO()
     size, characters = _survey(lines())
     failed: list[Exception] = []
@@ -231,7 +230,7 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
             hard_vocab_limit=bool(config.vocabulary) and config.units in ("unigram", "bpe"),
             character_coverage=config.coverage,
             # A word without a piece is unknown: spelt in bytes, its word mark is lost.
-            byte_fallback=config.byte_fallback and not words,
+            byte_fallback=config.byte_fallback and config.units != "word",
             split_digits=config.split_digits,
             **_normalization(config, characters),
             max_sentence_length=1 << 20,
@@ -246,10 +245,8 @@ def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: s
     except RuntimeError as error:
         if failed:
             raise failed[0] from None
-        raise ConfigError(
-            f"tokenizer.vocabulary = {config.vocabulary} does not fit {which} of the data: "
-            f"{_bound(str(error))}; 0 finds a size"
-        ) from None
+        said = f"does not fit {which} of the data: {_bound(str(error))}; 0 finds a size"
+        raise ConfigError(f"tokenizer.vocabulary = {config.vocabulary} {said}") from None
     return written.getvalue()
 
 

@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import torch
 
 from seqgen import checkpoint, distributed
-from seqgen.averaging import RAW, holding, kept
+from seqgen.averaging import RAW, holding
 from seqgen.batching import Batch, Budget, mixed
-from seqgen.card import write_card
 from seqgen.config import Config
 from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, put_off, returned, told
-from seqgen.evaluation import evaluate, write
+from seqgen.ending import Stopped, judge_best, pause_where
 from seqgen.instruments import Instruments
 from seqgen.journal import Journal, summary_writer
 from seqgen.plateaus import judge
@@ -37,10 +36,6 @@ class Outcome(NamedTuple):
     scores: Mapping[str, float]  # of the test split, where the run has come to it
 
 
-class Stopped(Exception):
-    """Someone asked for the end while there was nothing to save yet."""
-
-
 def train(
     config: Config,
     run: Path,
@@ -54,10 +49,6 @@ def train(
     asked after every update: once it is true, the run is saved and left.
     """
 
-    def pause() -> None:
-        if stop():
-            raise Stopped
-
     if config.train.report_to == "tensorboard":
         summary_writer()  # which may not be there: said now, not after the data are read
     device = pick_device(distributed.local_device(config.train.device))
@@ -66,7 +57,7 @@ def train(
         report = Silent() if distributed.rank() else report or reporter()
         with closing(report), opened(run, overwrite):
             try:
-                started = begin(config, run, report.say, pause)
+                started = begin(config, run, report.say, pause_where(stop))
             except Stopped:
                 return Outcome(run, False, 0, {})
             with closing(Training(started, run, report, stop)) as training, without_denormals():
@@ -320,34 +311,18 @@ class Training:
         scores: Mapping[str, float] = {}
         stopped = False
         if not distributed.rank():
+            if self.progress.best is None:  # no validation gave a number
+                checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
+            corpus, pause = self.data.corpus, pause_where(self.stop)
             try:
-                scores = self._evaluate()
+                scores = judge_best(self.run, self.config, corpus, self.progress, self.device,
+                                    self.report.say, pause)  # fmt: skip
             except Stopped:
                 stopped = True
         stopped = distributed.total(float(stopped), self.device) > 0
         self.progress.finished = not stopped
         self._save()
         return Outcome(self.run, not stopped, self.progress.step, scores)
-
-    def _evaluate(self) -> Mapping[str, float]:
-        if self.progress.best is None:  # no validation gave a number
-            checkpoint.save_model(self.run, self.model, self.config, self.data.tokenizers)
-        best = Translator.from_pretrained(self.run, device=str(self.device))
-        split = self.data.corpus.test or self.data.corpus.validation
-        assert split is not None
-        which = kept(self.progress, self.config.train)
-        self.report.say(f"evaluating  {len(split):,} pairs of {split.name} with {which}")
-        group = self.config.data.group
-        found = evaluate(best, split, self.config.decode, group, pause=self._pause)
-        write(found, self.run)
-        write_card(self.config, found, self.run, which)
-        for line in found.lines():
-            self.report.say(line)
-        return found.scores
-
-    def _pause(self) -> None:
-        if self.stop():
-            raise Stopped
 
     def _asked_to_stop(self) -> bool:
         return distributed.total(float(self.stop()), self.device) > 0

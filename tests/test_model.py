@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from seqgen import copying
 from seqgen.batching import Batch
 from seqgen.blended import Blended
 from seqgen.decoder import Decoder
@@ -624,7 +625,7 @@ def test_identity_keeps_what_a_relu_cell_has_seen():
     torch.testing.assert_close(outputs, state[0].transpose(0, 1).expand(2, 5, 6))
 
 
-def test_word_dropout_hides_words_in_training_and_nothing_else():
+def test_word_dropout_hides_words_in_training_and_nothing_else(monkeypatch):
     torch.manual_seed(5)
     model = network("lstm", copy=True, word_dropout=0.4).requires_grad_(False)
     ids = torch.randint(EOS + 1, SOURCES, (50, 40))
@@ -638,9 +639,11 @@ def test_word_dropout_hides_words_in_training_and_nothing_else():
     assert float(hidden[:, 1:30].float().mean()) == pytest.approx(0.4, abs=0.03)
     # What is hidden from the encoder can be copied all the same.
     seen = {}
-    encode, either = model.encode, model._either
+    encode, either = model.encode, copying.either
     model.encode = lambda source, lengths: seen.update(source=source) or encode(source, lengths)
-    model._either = lambda *given: seen.update(copied=given[2]) or either(*given)
+    monkeypatch.setattr(
+        copying, "either", lambda *given: seen.update(copied=given[2]) or either(*given)
+    )
     given = batch(source_lengths=(9,), target_lengths=(8,))
     given = given._replace(target=torch.cat([given.target[:, :1], given.source], dim=1), tokens=9)
     model.word_dropout = 0.9

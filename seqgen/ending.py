@@ -1,0 +1,52 @@
+"""How a run ends: its best model on the test split, and the card that tells of it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from seqgen.averaging import kept
+from seqgen.card import write_card
+from seqgen.checkpoint import Progress
+from seqgen.config import Config
+from seqgen.corpus import Corpus
+from seqgen.evaluation import evaluate, write
+from seqgen.signals import Pause
+from seqgen.translator import Translator
+
+
+class Stopped(Exception):
+    """Someone asked for the end of a work that is done again from its beginning."""
+
+
+def pause_where(stop: Callable[[], bool]) -> Pause:
+    """A pause that raises `Stopped` once `stop` says so."""
+
+    def pause() -> None:
+        if stop():
+            raise Stopped
+
+    return pause
+
+
+def judge_best(
+    run: Path,
+    config: Config,
+    corpus: Corpus,
+    progress: Progress,
+    device: torch.device,
+    say: Callable[[str], None],
+    pause: Pause,
+) -> Mapping[str, float]:
+    """Scores of the best model on the test split, or on the dev data; they go into the folder."""
+    best = Translator.from_pretrained(run, device=str(device))
+    split = corpus.test or corpus.validation
+    assert split is not None
+    which = kept(progress, config.train)
+    say(f"evaluating  {len(split):,} pairs of {split.name} with {which}")
+    found = evaluate(best, split, config.decode, config.data.group, pause=pause)
+    write(found, run)
+    write_card(config, found, run, which)
+    for line in found.lines():
+        say(line)
+    return found.scores
