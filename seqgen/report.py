@@ -189,8 +189,11 @@ def _rest(found: Diagnosis) -> Section:
 
 
 def _worst(found: Diagnosis) -> Section:
-    lines = []
-    for one in found.tried.worst if found.tried else []:
+    if found.tried is None:
+        return _section("Worst examples", [])
+    wrong = [one for one in found.tried.worst if one.score < 100]
+    lines = [] if wrong else [f"none: chrF is 100 on all of {found.tried.pairs:,} validation pairs"]
+    for one in wrong:
         lines += [f"chrF {one.score:.1f}", f"  source      {_cut(one.source)}",
                   f"  reference   {_cut(one.reference)}",
                   f"  hypothesis  {_cut(one.hypothesis)}"]  # fmt: skip

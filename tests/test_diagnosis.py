@@ -266,6 +266,19 @@ def test_the_worst_are_judged_as_outputs_are(run):
     assert diagnosis._worst(other, [("a b", right.upper())])[0].score == 100.0
 
 
+def test_what_is_right_is_none_of_the_worst_examples(found):
+    right, wrong = (found.tried.worst[0]._replace(source=name, score=score)
+                    for name, score in (("all right", 100.0), ("not at all", 99.9)))  # fmt: skip
+    told = section(with_worst(found, [wrong, right]), "Worst examples").lines
+    assert [line for line in told if "source" in line] == ["  source      not at all"]
+    (line,) = section(with_worst(found, [right, right]), "Worst examples").lines
+    assert line == f"none: chrF is 100 on all of {SAMPLES:,} validation pairs"
+
+
+def with_worst(found, worst):
+    return found._replace(tried=found.tried._replace(worst=worst))
+
+
 def test_no_validation_pairs_are_said(run, monkeypatch):
     real = diagnosis.read_corpus
     monkeypatch.setattr(
