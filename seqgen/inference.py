@@ -7,14 +7,17 @@ sentence, and what is added or squashed is so where it stands.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seqgen import copying
 from seqgen.alone import Alone
 from seqgen.decoder import before_each
+from seqgen.devices import multiplies_bf16
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
@@ -26,11 +29,13 @@ Making = Callable[[Tensor, Tensor | None], Product]  # of weight [O, I] and bias
 def ready(model: Seq2Seq, int8: bool = False) -> "Ready":
     """The same function as `model`, faster step by step, while its weights stay as they are.
 
-    With `int8`, nearly the same: the decoder's weights have 8 bits, if `why_not_int8` is empty.
+    With `int8`, nearly the same: the decoder's weights have 8 bits, if `why_not_int8` is empty, and
+    an LSTM encoder reads several sources at a time in bf16, if the processor multiplies that.
     """
     single = model.decoder.output.weight.dtype == torch.float32
-    quantized = int8 and single and not why_not_int8(model.device)
-    return Ready(model, Quantized if quantized else made_ready)
+    if not int8 or not single or why_not_int8(model.device):
+        return Ready(model, made_ready)
+    return Ready(model, Quantized, bf16=model.decoder.recurrent_parts == 2 and multiplies_bf16())
 
 
 def why_not_int8(device: torch.device) -> str:
@@ -62,8 +67,8 @@ class Ready:
     The state is a tensor [N, H] for each layer and part, coverage [N, S], what is fed [N, R].
     """
 
-    def __init__(self, model: Seq2Seq, product: Making):
-        self.model, self.device = model, model.device
+    def __init__(self, model: Seq2Seq, product: Making, bf16: bool = False):
+        self.model, self.device, self.bf16 = model, model.device, bf16
         self.forced, self.whole = model.forced, model.whole
         decoder = self.decoder = model.decoder
         context = decoder.readout.in_features - decoder.width
@@ -77,7 +82,8 @@ class Ready:
         above = [step.of_context for step in self.steps[1:]]
         self.widths = [len(each) for each in above] + [len(weight)]
         # Of states, in full precision: it is once a sentence.
-        self.value = made_ready(torch.cat([*above, weight[:, decoder.width :]]))
+        self.context = torch.cat([*above, weight[:, decoder.width :]])
+        self.value = made_ready(self.context)
         key = decoder.attention.key
         self.key = made_ready(key.weight) if isinstance(key, nn.Linear) else key
         self.embedding, self.factor = decoder.embedding.weight.detach(), decoder.attention.factor
@@ -86,22 +92,34 @@ class Ready:
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
         """What `step` needs of `source` [B, S], whose lengths [B] are on the CPU."""
         run = self.alone if self.alone.fits(source, lengths) else None
-        states, summary = self.model.encoder(source, lengths, run)
-        state = self.decoder.start(self.model.bridge(summary), source.shape[1])
+        bf16 = self.bf16 and run is None
+        with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+            states, summary = self.model.encoder(source, lengths, run)
+            state = self.decoder.start(self.model.bridge(summary), source.shape[1])
+            keys, values = (self._rounded if bf16 else self._exact)(states)
+        state = tuple(part.to(self.context) for part in state)
         kinds = self.decoder.recurrent_parts
         parts, others = state[:kinds], state[kinds:]
         layers = [part[layer] for layer in range(len(self.steps)) for part in parts]
-        shape, flat = (*source.shape, -1), states.flatten(0, 1)
-        keys = self.key(flat).view(shape)
-        closed = states.new_zeros(source.shape).masked_fill_(source == PAD, float("-inf"))
+        closed = keys.new_zeros(source.shape).masked_fill_(source == PAD, float("-inf"))
         kept = Source(
             keys=keys if self.factor is None else keys.transpose(1, 2).contiguous(),
-            values=self.value(flat).view(shape),
+            values=values,
             closed=closed[:, None],
             ids=source,
             before=before_each(source),
         )
         return kept, (*layers, *(part[0] for part in others))
+
+    def _exact(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """What queries are compared with and what is read, [B, S, A] and [B, S, X]."""
+        flat, shape = states.flatten(0, 1), (*states.shape[:2], -1)
+        return self.key(flat).view(shape), self.value(flat).view(shape)
+
+    def _rounded(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """The same out of products that autocast rounds."""
+        keys, values = self.decoder.attention.key(states), functional.linear(states, self.context)
+        return keys.to(self.context), values.to(self.context)
 
     def step(self, ids: Tensor, memory: Source, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""

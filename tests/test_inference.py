@@ -164,3 +164,22 @@ def test_weights_of_8_bits_stay_at_32_where_torch_cannot_do_it(monkeypatch):
             decode(ready(model, int8), [[4, 5]], [9], DecodeConfig()) for int8 in (True, False)
         ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), READY)
+def test_with_8_bits_an_lstm_reads_several_sources_in_bf16(
+    cell, attention, layers, extra, monkeypatch
+):
+    model, given = network(cell, attention, layers, **extra).float(), batch()
+    exact = Ready(model, Quantized)
+    monkeypatch.setattr("seqgen.inference.multiplies_bf16", lambda: True)
+    rounded = ready(model, int8=True)
+    several = given.source, given.source_lengths
+    alone = given.source[:1, : given.source_lengths[0]], given.source_lengths[:1]
+    for sources, in_bf16 in ((several, cell == "lstm"), (alone, False)):
+        with torch.inference_mode():
+            each = [model.encode(*sources) for model in (rounded, exact)]
+        found, wanted = ([*memory, *state] for memory, state in each)
+        torch.testing.assert_close(found, wanted, atol=0.03, rtol=0.03)
+        same = all(map(torch.equal, found, wanted))
+        assert same != in_bf16
