@@ -156,6 +156,7 @@ TEMPLATES = {
         "It dates from {x}.",
         "from {x} until the {event}",
         "The {x} {event} in {place} {was} {adj}.",
+        "The {x} {event} {did} the {thing}.",
         "{place}, {x}",
         "After {x}, {person} left {place}.",
         "{name} {did} the {adj} {thing} ({x}).",
