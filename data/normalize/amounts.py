@@ -65,13 +65,13 @@ def grouped(number: int) -> str:
 def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) -> str:
     """An integer whose digit count follows `weights`; from 1,000 on some lack their commas.
 
-    Of six digits and more that are few, and of more than nine there are none: nobody could count
+    Of six digits that are few, of more a handful, and of more than nine none: nobody could count
     them.
     """
     digits = weighted(rng, list(enumerate(weights, 1)))
     number = of_digits(rng, digits)
-    bare = bare_thousands if digits < 6 else bare_thousands / 3 if digits < 10 else 0.0
-    commas = not chance(rng, bare)
+    bare = 1.0 if digits < 6 else 0.33 if digits == 6 else 0.12 if digits < 10 else 0.0
+    commas = not chance(rng, bare * bare_thousands)
     return grouped(number) if commas else str(number)
 
 

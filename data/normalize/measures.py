@@ -98,11 +98,11 @@ def compound(rng: Random) -> str:
 
 
 MEASURES = (
-    (lambda rng: amount(rng, 0.33) + any_unit(rng), 62),
+    (lambda rng: amount(rng, 0.33) + any_unit(rng), 61.5),
     (lambda rng: "1" + after_number(rng, pick(rng, OF_ONE)), 7),
-    (spelled, 10),
+    (spelled, 9.5),
     (like_a_year, 6),
-    (dense, 4.5),
+    (dense, 5.5),
     (millions, 2.5),
     (below_zero, 2.5),
     (several, 2),

@@ -52,9 +52,9 @@ def years(rng: Random) -> str:
 
 
 YEAR_LAYOUTS = (
-    (bare_year, 36),
+    (bare_year, 38),
     (years, 31),
-    (decade, 25),
+    (decade, 23),
     (lambda rng: f"{pick(rng, ('', *APOSTROPHES))}{2 + below(rng, 8)}0s", 4),
     (lambda rng: f"{pick(rng, APOSTROPHES)}{1 + below(rng, 99):02d}", 4),
 )

@@ -58,7 +58,7 @@ def cardinal(rng: Random) -> str:
 
 def signed_integer(rng: Random) -> str:
     """A number of up to twelve digits, of up to nine without commas; no year."""
-    number = integer(rng, (5, 13, 22, 22, 16, 13, 7, 4.5, 3.5, 1.2, 0.7, 0.6), 0.22)
+    number = integer(rng, (5, 13, 22, 22, 16, 13, 7, 4.5, 3.5, 1.5, 0.6, 0.6), 0.22)
     if 1200 <= int(number.replace(",", "")) <= 2099 and "," not in number:
         number = grouped(int(number))
     return minus(rng) + number if chance(rng, 0.12) else number
