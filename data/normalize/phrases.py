@@ -190,6 +190,11 @@ def odd_places(rng: Random, sign: str) -> str:
     return f"{sign}{below(rng, 10)}.{below(rng, 10 if chance(rng, 0.5) else 1000)}"
 
 
+def in_words(rng: Random, _: str) -> str:
+    number = str(any_year(rng)) if chance(rng, 0.2) else counted(rng, 0.2)
+    return f"{number} {pick(rng, ('dollars', 'dollars', 'euros', 'cents'))}"
+
+
 MONEY = (
     (lambda rng, sign: sign + integer(rng, (4, 9, 12, 10, 8, 7, 2, 1.5), 0.1), 29),
     (with_cents, 27),
@@ -206,10 +211,7 @@ MONEY = (
     (odd_places, 1.5),
     (lambda rng, sign: f"-{sign.strip()}{integer(rng, (1, 2, 2, 1))}", 1),
     (lambda rng, sign: f"{sign}{any_year(rng)}", 2),  # never a year after a currency
-    (
-        lambda rng, _: f"{counted(rng, 0.2)} {pick(rng, ('dollars', 'dollars', 'euros', 'cents'))}",
-        2.5,
-    ),
+    (in_words, 3),
 )
 
 

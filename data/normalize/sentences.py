@@ -17,6 +17,7 @@ from prose import lead, prose
 from rare_words import RARE
 from templates import ANY_CLASS, TEMPLATES, WORDS
 
+DECADE = re.compile(r"^['\u2019]?\d+0['\u2019]?s$")
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
 
@@ -71,7 +72,7 @@ def sentence(
     if len(phrases) == 2 and names[0] == names[1] and chance(rng, 0.5):
         return tuple(pick(rng, PAIRS).split("{}"))
     word, beside = (partial(common, rng, share) for share in (kinds.unusual, kinds.beside))
-    decade = any(re.search(r"0\D?s$", phrase) for phrase in phrases)
+    decade = any(DECADE.search(phrase) for phrase in phrases)
     places = [lead(rng, name, beside, decade) for name in names]
     around = prose(rng, places, word).split("{}")
     for place, phrase in enumerate(phrases):
@@ -89,7 +90,8 @@ def common(rng: Random, share: float, kind: str) -> str:
 
 def templated(rng: Random, name: str, phrase: str, kinds: Kinds) -> tuple[str, str]:
     """What stands before and after `phrase` in a sentence for its class or for any."""
-    templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else name]
+    kind = "decade" if DECADE.search(phrase) else name
+    templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else kind]
     template = pick(rng, ANY_CLASS if rng.random() < kinds.anywhere else templates)
     while UNCOUNTED.match(phrase) and COUNTED.search(template):
         template = pick(rng, templates)
