@@ -36,7 +36,7 @@ OTHER_UNITS = listed(
 OTHER_UNITS += ["fl oz", "sq mi", "sq km", "sq ft", "sq m", "sq yd", "cu ft", "cu m", "cu in"]
 UNIT_WEIGHTS = [(unit, 1.8) for unit in COMMON_UNITS] + [(unit, 1.0) for unit in OTHER_UNITS]
 NO_INCHES = [pair for pair in UNIT_WEIGHTS if pair[0] != "in"]
-PLURALS = listed("lbs mins secs hrs yrs")  # which nobody writes after a 1
+PLURALS = listed("lbs mins secs hrs yrs")  # which hardly anyone writes after a 1
 OF_ONE = [unit for unit in COMMON_UNITS + OTHER_UNITS if unit not in PLURALS]
 DENSITIES = ("/km²", "/km²", "/km2", "/sq mi", "/sq km", "/mi²", "/m²", "/ha")
 COUNTLESS = ("km²", "km", "kg", "ha", "acres", "tons")  # of which there are millions
