@@ -322,6 +322,12 @@ def test_a_text_has_one_reading_and_occurs_once(rows):
         assert "  " not in written + spoken
 
 
+def test_digit_strings_are_as_long_as_the_card_says(rows):
+    texts = [row["written"] for split in SPLITS for row in rows[split]]
+    assert max(len(digits) for text in texts for digits in re.findall(r"\d+", text)) == 9
+    assert max(len(digits) for text in texts for digits in re.findall(r"\.(\d+)", text)) == 6
+
+
 def test_inches_are_never_followed_by_a_word(examples):
     """But for those after feet, which no preposition follows."""
     inches = [
