@@ -4,11 +4,12 @@ Only `random()` is asked of the generator, whose sequence for a seed does not ch
 version of Python to the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
 
 Choice = TypeVar("Choice")
+SCALES = ("million", "billion", "trillion")
 
 
 def below(rng: Random, bound: int) -> int:
@@ -27,6 +28,11 @@ def weighted(rng: Random, choices: Sequence[tuple[Choice, float]]) -> Choice:
         if mark < 0:
             return choice
     return choices[-1][0]
+
+
+def drawn(rng: Random, table: Sequence[tuple[Callable[..., str], float]], *given: object) -> str:
+    """What one of a table's makers makes of what is `given`; each stands beside its share."""
+    return weighted(rng, table)(rng, *given)
 
 
 def chance(rng: Random, probability: float) -> bool:
@@ -57,10 +63,15 @@ def grouped(number: int) -> str:
 
 
 def integer(rng: Random, weights: Sequence[float], bare_thousands: float = 0.2) -> str:
-    """An integer whose digit count follows `weights`; from 1,000 on some lack their commas."""
+    """An integer whose digit count follows `weights`; from 1,000 on some lack their commas.
+
+    Of six digits that are few, of more a handful, and of more than nine none: nobody could count
+    them.
+    """
     digits = weighted(rng, list(enumerate(weights, 1)))
     number = of_digits(rng, digits)
-    commas = not chance(rng, bare_thousands if digits < 6 else bare_thousands / 3)
+    bare = 1.0 if digits < 6 else 0.33 if digits == 6 else 0.12 if digits < 10 else 0.0
+    commas = not chance(rng, bare * bare_thousands)
     return grouped(number) if commas else str(number)
 
 
@@ -80,3 +91,19 @@ def amount(rng: Random, decimals: float, weights: Sequence[float] = (4, 5, 4, 2.
             return "0." + places(rng)
         return integer(rng, weights[:4]) + "." + places(rng, (60, 30, 8, 2))
     return integer(rng, weights)
+
+
+def counted(rng: Random, decimals: float) -> str:
+    """An amount that stays apart from 1, so that a plural word may follow."""
+    while (number := amount(rng, decimals)) == "1":
+        pass
+    return number
+
+
+def span(rng: Random, weights: Sequence[float]) -> str:
+    """Two numbers joined by an en dash, the second the larger; together they are no years."""
+    while True:
+        first = int(integer(rng, weights).replace(",", ""))
+        second = first + max(1, below(rng, 1 + (first if chance(rng, 0.5) else 12)))
+        if not (1200 <= first <= 2099 and second <= 2099):
+            return f"{grouped(first)}\u2013{grouped(second)}"

@@ -1,7 +1,7 @@
 """Short sentences around a phrase, whose own words are never changed.
 
-Some of the words are invented, so that who learns from the sentences learns to pass through
-words that it has never seen.
+Some of the words are less common ones, and some invented, so that who learns from the sentences
+learns to pass through words that it has never seen.
 """
 
 import re
@@ -11,28 +11,40 @@ from random import Random
 from typing import NamedTuple
 
 from amounts import below, chance, pick, weighted
+from common_words import WORDS as COMMON
 from number_words import listed
-from prose import WORDS as WORDS_OF_PROSE
 from prose import lead, prose
+from rare_words import RARE
 from templates import ANY_CLASS, TEMPLATES, WORDS
 
+DECADE = re.compile(r"^['\u2019]?\d+0['\u2019]?s$")
 UNCOUNTED = re.compile(r"[-\u2212]|[01]$")
 COUNTED = re.compile(r"things\}|There|opulation|\{x\} of|counted|owns|ate|Add|Use|full|Can you")
 
 PAIRS = ("{} and {}", "{} or {}", "from {} to {}", "between {} and {}", "{}, {}", "{} to {}")
-NAMES = {"name", "person", "who", "place"}
-NOUNS = {"thing", "things", "shop", "adj", "event"}
-OPEN = NAMES | {"singular", "plural", "adjective", "verb", "intransitive", "base"}
+# Of the slots of templates, those that another word of the kind may take.
+KIND_OF = {
+    **dict.fromkeys(("thing", "shop", "event"), "singular"),
+    **dict.fromkeys(("name", "person", "who"), "name"),
+    **{"things": "plural", "adj": "adjective", "place": "place"},
+}
 BEGINNINGS = listed(
-    "b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p pl pr qu r s sc sh sk sl sm sn sp "
-    "st str sw t th tr tw v w wh y z"
+    "b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p ph pl pr qu r rh s sc sch scr sh sk "
+    "sl sm sn sp spr squ st str sw t th thr tr tw v w wh wr y z al am an ap el em en ex im in or "
+    "ul un"
 )
-VOWELS = listed("a a a e e e i i i o o o u u ai ay ea ee ie oa oo ou ow")
+VOWELS = listed(
+    "a a a a e e e e i i i i o o o o u u u ai au ay ea ee ei ie io oa oe oo ou ow ui y y"
+)
 CAPITALS = "ABCDEFGHIJKLMNOPRSTUVW"
-MIDDLES = listed("b ck d ff g l ll m mm mp n nd ng nn nt p r rr rd rk rt s ss st t tt v x z")
+MIDDLES = listed(
+    "b bb bl c cc ch ck ct d dd dg f ff g gg gn h k l ll lm ls lt m mb mm mp n nc nd ng nn ns nt "
+    "p ph pp pr pt r rb rd rg rk rl rm rn rr rs rt s sc sh ss st str t th tr tt v w x z zz"
+)
 ENDS = listed(
-    "b ck d el en er et ft g ing ion k l le ld ll ly m mp n nce nd ness ng nk nt p r ry rd rk rm "
-    "rn rt s sh ss st t tch tion ture ty x"
+    "b c ce ch ck ct d de dge e ed el en er et f ff ft g ge gh ght ic ics ing ion ist k ke l le "
+    "ld ll logy ly m me ment mp n nce nd ne ness ng nk nt ny p pe ph phy r re ry rd rk rm rn rt s "
+    "se sh sm ss st t te tch th tion ture ty us ve w x z"
 )
 
 
@@ -40,15 +52,15 @@ class Kinds(NamedTuple):
     """How often sentences are of the kinds that are hard to learn."""
 
     anywhere: float  # the share of templates in which a phrase of any class might stand
-    invented: float  # the share of the places for an open word whose word is made up
+    unusual: float  # the share of the places for an open word that an uncommon one takes
     beside: float  # the same of those beside a phrase, in sentences of the grammar
     prose: float  # the share of sentences that a grammar puts together
     second: float  # the share of sentences with two phrases
 
 
 # Train holds more of them than there are in what is held out: of each there are few.
-HELD_OUT = Kinds(anywhere=0.12, invented=0.02, beside=0.05, prose=0.15, second=0.04)
-TRAIN = Kinds(anywhere=0.25, invented=0.08, beside=0.3, prose=0.35, second=0.1)
+HELD_OUT = Kinds(anywhere=0.12, unusual=0.04, beside=0.1, prose=0.24, second=0.04)
+TRAIN = Kinds(anywhere=0.2, unusual=0.12, beside=0.25, prose=0.29, second=0.09)
 
 
 def sentence(
@@ -59,8 +71,8 @@ def sentence(
         return templated(rng, names[0], phrases[0], kinds)
     if len(phrases) == 2 and names[0] == names[1] and chance(rng, 0.5):
         return tuple(pick(rng, PAIRS).split("{}"))
-    word, beside = (partial(common, rng, share) for share in (kinds.invented, kinds.beside))
-    decade = any(re.search(r"0\D?s$", phrase) for phrase in phrases)
+    word, beside = (partial(common, rng, share) for share in (kinds.unusual, kinds.beside))
+    decade = any(DECADE.search(phrase) for phrase in phrases)
     places = [lead(rng, name, beside, decade) for name in names]
     around = prose(rng, places, word).split("{}")
     for place, phrase in enumerate(phrases):
@@ -70,19 +82,20 @@ def sentence(
 
 
 def common(rng: Random, share: float, kind: str) -> str:
-    """A word of a kind of `prose.WORDS`, or one made up in its place."""
-    if kind in OPEN and chance(rng, share):
-        return invented(rng, kind in NAMES)
-    return pick(rng, WORDS_OF_PROSE[kind])
+    """A word of a kind of `common_words.WORDS`, or an uncommon one in its place."""
+    if kind in RARE and chance(rng, share):
+        return uncommon(rng, kind)
+    return pick(rng, COMMON[kind])
 
 
 def templated(rng: Random, name: str, phrase: str, kinds: Kinds) -> tuple[str, str]:
     """What stands before and after `phrase` in a sentence for its class or for any."""
-    templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else name]
+    kind = "decade" if DECADE.search(phrase) else name
+    templates = TEMPLATES["year" if re.fullmatch(r"\D+ \d{4}", phrase) else kind]
     template = pick(rng, ANY_CLASS if rng.random() < kinds.anywhere else templates)
     while UNCOUNTED.match(phrase) and COUNTED.search(template):
         template = pick(rng, templates)
-    before, after = (fill(rng, part, kinds.invented) for part in template.split("{x}"))
+    before, after = (fill(rng, part, kinds.unusual) for part in template.split("{x}"))
     return (before[:1].upper() + before[1:] if template[-1:] in ".}" else before), after
 
 
@@ -92,19 +105,27 @@ def fill(rng: Random, text: str, share: float) -> str:
     if not brace:
         return text
     slot, _, rest = rest.partition("}")
-    made_up = slot in NAMES | NOUNS and chance(rng, share)
-    word = invented(rng, slot in NAMES) if made_up else pick(rng, WORDS[slot])
+    other = slot in KIND_OF and chance(rng, share)
+    word = uncommon(rng, KIND_OF[slot]) if other else pick(rng, WORDS[slot])
     return start + word + fill(rng, rest, share)
 
 
-def invented(rng: Random, name: bool) -> str:
-    """A word of one to three syllables that looks English, or some capitals in its place."""
-    if name and chance(rng, 0.08):
+def uncommon(rng: Random, kind: str) -> str:
+    """A less common word of a kind or, rather more often, one made up."""
+    name = kind in ("name", "place")
+    if chance(rng, 0.4 if name else 0.45):
+        return pick(rng, RARE[kind])
+    if name and chance(rng, 0.1):
         return "".join(pick(rng, CAPITALS) for _ in range(2 + below(rng, 3)))
-    word = pick(rng, BEGINNINGS)
-    for _ in range(weighted(rng, ((0, 40), (1, 45), (2, 15)))):
-        word += pick(rng, VOWELS) + pick(rng, MIDDLES)
-    word += pick(rng, VOWELS) + pick(rng, ENDS)
+    word = invented(rng, ((0, 35), (1, 48), (2, 17)))
     if chance(rng, 0.03):
-        word += "-" + invented(rng, False)
+        word += "-" + invented(rng, ((0, 60), (1, 40)))
     return word.capitalize() if name else word
+
+
+def invented(rng: Random, inner: Sequence[tuple[int, float]]) -> str:
+    """A word that looks English, with so many syllables before its last as `inner` weighs."""
+    word = pick(rng, BEGINNINGS)
+    for _ in range(weighted(rng, inner)):
+        word += pick(rng, VOWELS) + pick(rng, MIDDLES)
+    return word + pick(rng, VOWELS) + pick(rng, ENDS)
