@@ -16,7 +16,7 @@ import torch
 from measure import Result, Stopwatch
 
 # isort: split
-from seqgen import training
+from seqgen import course, training
 from seqgen.batching import Batch, Batches
 from seqgen.config import Config
 from seqgen.progress import Silent
@@ -80,10 +80,11 @@ def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
         return update(model, group, *rest)
 
     training.update = counted  # type: ignore[attr-defined]
-    training.Batches = Waited  # type: ignore[misc, attr-defined]
+    course.Batches = Waited  # type: ignore[misc]
     run = options.out / "run"
     training.train(config, run, overwrite=True, report=Silent(), stop=lambda: watch.up)
     result = watch.result(models[0], [])
+    assert Waited.seconds, "batches were made elsewhere"
     result["waiting"] = round(sum(Waited.seconds) / sum(watch.each), 5)
     if options.epochs:
         result |= measure.validation(best_loss(run))
