@@ -15,14 +15,15 @@ GAPS = {
     "bf16": "layers and products of bf16 take a half of an update; the rest is fp32, and making a "
     "program for each new shape",
     "ceiling": "the LSTM's layers run at half the rate of a product, and a tenth is neither",
-    "64/1": "a third of the time goes into encoding, tokenizing and small calls; finished "
-    "sentences leave 41 of 64 rows in the mean",
-    "64/1 --int8": "as above; at the machine's best moment it was 2.6",
-    "64/5": "the products of five rows a sentence, at their measured rate, allow 2.3 times",
+    "64/1": "two thirds of the time are products of fp32 and a tenth the encoder, as in the peers; "
+    "sentences that take the places of finished ones saved nothing",
+    "64/1 --int8": "products and the encoder are half of the time, calls and the search the rest",
+    "64/5": "three quarters of the time are products of fp32, as in the peers",
     "64/5 --int8": "the products of 8 bits run at twice the rate of fp32, not at four times",
-    "1/1": "reading the weights of a step takes 0.7 ms of the 0.9 that are wanted; some forty "
-    "calls take as long again",
-    "1/1 --int8": "some forty small calls and the encoder take more than what is wanted",
+    "1/1": "most of a piece's time goes into reading the weights of a step, as in the peers; the "
+    "rest is calls",
+    "1/1 --int8": "reading the weights is a quarter of a piece's time, calls and the encoder are "
+    "the rest; torch.compile made it slower",
 }
 UNSEEN = [
     "| training with bf16 on a CPU, of the fastest peer's fp32 | not measured: no processor with "
