@@ -21,7 +21,7 @@ def either(gate: Tensor, written: Tensor, copied: Tensor) -> Tensor:
     )
 
 
-def of_all(gate: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
+def whole(gate: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
     """Log-probabilities [N, T, V] of every id; `gate` [N, T, 1], `written` [N, T, V] (logs).
 
     `weights` are the attention of N rows to sources of `ids` [B, S]; N / B rows share a source.
@@ -32,6 +32,6 @@ def of_all(gate: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tenso
     return either(gate, written, torch.zeros_like(written).scatter_add(-1, places, weights))
 
 
-def of_gold(weights: Tensor, gold: Tensor, ids: Tensor) -> Tensor:
+def copied(weights: Tensor, gold: Tensor, ids: Tensor) -> Tensor:
     """How likely each id of `gold` [B, T] is a copy: attention [B, T, S] where `ids` have it."""
     return (weights * (gold[:, :, None] == ids[:, None])).sum(-1)

@@ -15,20 +15,6 @@ from seqgen.signals import Pause
 from seqgen.translator import Translator
 
 
-class Stopped(Exception):
-    """Someone asked for the end of a work that is done again from its beginning."""
-
-
-def pause_where(stop: Callable[[], bool]) -> Pause:
-    """A pause that raises `Stopped` once `stop` says so."""
-
-    def pause() -> None:
-        if stop():
-            raise Stopped
-
-    return pause
-
-
 def judge_best(
     run: Path,
     config: Config,

@@ -71,7 +71,7 @@ class Fed(Function):
     def backward(context: Any, *gradients: Tensor) -> Any:
         (gates, joined, top, cells, readouts, attention, first, recurrent, keys, states, weight,
          kept) = context.saved_tensors  # fmt: skip
-        (outer, looking), averaged = gradients[:2], states.transpose(1, 2)
+        (outer, looking), turned = gradients[:2], states.transpose(1, 2)
         steps, _, width = cells.shape
         through = made_ready(recurrent.t().contiguous())
         read = made_ready(weight.t().contiguous())
@@ -85,7 +85,7 @@ class Fed(Function):
             torch.mul(arriving, kept[step], out=written[step])
             tanh_backward(written[step], readouts[step], grad_input=written[step])
             below[step] = read(written[step])
-            weighed = torch.baddbmm(looking[step][:, None], below[step, :, None, width:], averaged)
+            weighed = torch.baddbmm(looking[step][:, None], below[step, :, None, width:], turned)
             softmax_backward(
                 weighed.squeeze(1), attention[step], 1, gates.dtype, grad_input=scored[step]
             )

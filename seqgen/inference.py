@@ -81,7 +81,7 @@ class Ready:
         self.write = product(decoder.output.weight, decoder.output.bias)
         above = [step.of_context for step in self.steps[1:]]
         self.widths = [len(each) for each in above] + [len(weight)]
-        # Of states, in full precision: it is once a sentence.
+        # Of states, without 8 bits: it is once a sentence.
         self.context = torch.cat([*above, weight[:, decoder.width :]])
         self.value = made_ready(self.context)
         key = decoder.attention.key
@@ -147,7 +147,7 @@ class Ready:
         written = torch.log_softmax(scores, 1, out=where)
         if decoder.gate is not None:
             gate = decoder.gate(readouts)[:, None]
-            written = copying.of_all(gate, written[:, None], weights, memory.ids).squeeze(1)
+            written = copying.whole(gate, written[:, None], weights, memory.ids).squeeze(1)
         return written, (*ended, readouts) if decoder.feeding else ended
 
     def _attention(

@@ -97,7 +97,7 @@ class Seq2Seq(nn.Module):
         smoothing = self.label_smoothing if self.training else 0.0
         nats, spread = self._nats(passed.readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
-            copied = copying.of_gold(passed.weights, gold, memory.ids).reshape(-1)[real]
+            copied = copying.copied(passed.weights, gold, memory.ids).reshape(-1)[real]
             gate = self.decoder.gate(passed.readouts)
             nats = -copying.either(gate, -nats[:, None], copied[:, None])
         total: Tensor = nats.sum()
@@ -251,7 +251,7 @@ class Seq2Seq(nn.Module):
         """Log-probabilities [N, T, V] of ids that are written, with `written` (logs), or copied."""
         if self.decoder.gate is None:
             return written
-        return copying.of_all(self.decoder.gate(readouts), written, weights, ids)
+        return copying.whole(self.decoder.gate(readouts), written, weights, ids)
 
 
 def _real(gold: Tensor, tokens: int) -> Tensor:

@@ -19,6 +19,20 @@ def never() -> None:
     """The pause of work that goes to its end."""
 
 
+class Stopped(Exception):
+    """Someone asked for the end of a work that is done again from its beginning."""
+
+
+def pause_where(stop: Callable[[], bool]) -> Pause:
+    """A pause that raises `Stopped` once `stop` says so."""
+
+    def pause() -> None:
+        if stop():
+            raise Stopped
+
+    return pause
+
+
 class StopRequest:
     """True once a signal has asked to stop; the second signal ends the process at once.
 

@@ -16,11 +16,12 @@ from seqgen.config import Config
 from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, put_off, returned, told
-from seqgen.ending import Stopped, judge_best, pause_where
+from seqgen.ending import judge_best
 from seqgen.instruments import Instruments
 from seqgen.journal import Journal, summary_writer
 from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
+from seqgen.signals import Stopped, pause_where
 from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
 from seqgen.translator import Translator
 from seqgen.updates import Clipping, Interval, Update, conditions, update

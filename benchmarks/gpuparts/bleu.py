@@ -11,7 +11,7 @@ from typing import Any
 
 from gpuparts import arithmetic
 from gpuparts.work import Notes, Record, Work
-from seqgen import checkpoint, preparation, tokenizer, training
+from seqgen import checkpoint, ending, preparation, tokenizer, training
 from seqgen.config import Config
 from seqgen.metrics import bleu
 from seqgen.progress import LineReporter
@@ -60,7 +60,7 @@ STAGES: dict[str, tuple[tuple[ModuleType, str], ...]] = {
     "encoding": ((preparation, "encode"),),
     "validations": ((training, "validate"),),
     "checkpoints": ((checkpoint, "save"), (checkpoint, "save_model")),
-    "own_evaluation": ((training, "evaluate"), (training, "write_card")),
+    "own_evaluation": ((ending, "evaluate"), (ending, "write_card")),
 }
 
 

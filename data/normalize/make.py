@@ -29,11 +29,12 @@ LONGEST_PHRASE = 40  # characters, and more than any phrase has
 COMPOUND = re.compile(r"\d+ ?ft")
 # What is so small that it is inside everything, or that each is learnt by heart: numbers below 100,
 # also with a sign, and round ones; one of a unit; hours on the hour, fractions of two digits,
-# decades of two, one over a number of two; the years from 2000 to 2029, or nobody's dates of one
-# would be in train; the few centuries, and decades from the 1900s on.
+# decades of two, one over a number of two; the years from 2000 to 2029, as a year that is held out
+# is held out of all dates; the few centuries, and the decades from the 1900s to the 2020s.
 ALWAYS_TRAIN = re.compile(
     r"[-\u2212$£€]?\d{1,2}(?:st|nd|rd|th| ?%)?|[1-9]0+|\d\d-\d\d|0?\.\d|\.\d\d|[$£€]\d{1,2}\.00|"
-    r"1 ?[^\W\d].*|1 ?°.*|\S?0?\.01|\d\d?:00|\d/\d|['\u2019]?\d0s|['\u2019]\d\d|\d ?\W|\W|"
+    r"1(?!st )(?! ?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)) ?[^\W\d].*|1 ?°.*|"
+    r"\S?0?\.01|\d\d?:00|\d/\d|['\u2019]?\d0s|['\u2019]\d\d|\d ?\W|\W|"
     r"\d\d?[¢p]|\d[kKMB]|1/\d\d|"
     r"20[0-2]\d|(?:1[2-8]00|19\d0|20[0-2]0)['\u2019]?s"
 )

@@ -106,7 +106,7 @@ def date(rng: Random) -> str:
 def iso(rng: Random, month: int, day: int) -> str:
     """The year first; of the years more are round, as there one is read early and all follows."""
     when = any_year(rng)
-    if chance(rng, 0.2):
+    if chance(rng, 0.3):
         when = when // 10 * 10
     return f"{when}-{month:02d}-{day:02d}"
 

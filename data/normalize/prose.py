@@ -1,7 +1,7 @@
 """Sentences of many words, put together by a small grammar, with places for one phrase or two.
 
-Their words are common ones, drawn without regard to sense, so that a learner of them learns to
-pass through whatever stands around a phrase.
+Their words are drawn without regard to sense, so that a learner of them learns to pass through
+whatever stands around a phrase.
 """
 
 from collections.abc import Callable, Sequence
@@ -78,8 +78,7 @@ def prose(rng: Random, leads: Sequence[str], word: Word) -> str:
     text = drawn(rng, FRAMES, first, word)
     for other in others:
         text += f"{drawn(rng, JOINTS, word)} {other}"
-    if text.count("(") > text.count(")"):
-        text += ")"
+    text += ")" * (text.count("(") - text.count(")"))
     if chance(rng, 0.35):
         text += drawn(rng, TAILS, word)
     return punctuated(rng, text[:1].upper() + text[1:])

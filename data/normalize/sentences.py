@@ -51,10 +51,10 @@ ENDS = listed(
 class Kinds(NamedTuple):
     """How often sentences are of the kinds that are hard to learn."""
 
-    anywhere: float  # the share of templates in which a phrase of any class might stand
+    anywhere: float  # the share of sentences of templates that suit a phrase of any class
     unusual: float  # the share of the places for an open word that an uncommon one takes
     beside: float  # the same of those beside a phrase, in sentences of the grammar
-    prose: float  # the share of sentences that a grammar puts together
+    prose: float  # the share of sentences of one phrase that a grammar puts together
     second: float  # the share of sentences with two phrases
 
 
@@ -72,8 +72,10 @@ def sentence(
     if len(phrases) == 2 and names[0] == names[1] and chance(rng, 0.5):
         return tuple(pick(rng, PAIRS).split("{}"))
     word, beside = (partial(common, rng, share) for share in (kinds.unusual, kinds.beside))
-    decade = any(DECADE.search(phrase) for phrase in phrases)
-    places = [lead(rng, name, beside, decade) for name in names]
+    places = [
+        lead(rng, name, beside, DECADE.search(phrase) is not None)
+        for name, phrase in zip(names, phrases, strict=True)
+    ]
     around = prose(rng, places, word).split("{}")
     for place, phrase in enumerate(phrases):
         if re.match(r"\d+\D\D of ", phrase) and chance(rng, 0.9):
