@@ -15,15 +15,14 @@ GAPS = {
     "bf16": "layers and products of bf16 take a half of an update; the rest is fp32, and making a "
     "program for each new shape",
     "ceiling": "the LSTM's layers run at half the rate of a product, and a tenth is neither",
-    "64/1": "two thirds of the time are products of fp32 and a tenth the encoder, as in the peers; "
-    "sentences that take the places of finished ones saved nothing",
-    "64/1 --int8": "products and the encoder are half of the time, calls and the search the rest",
+    "64/1": "seven tenths of the time are products of fp32 and an eighth the encoder, as in the "
+    "peers; sentences that take the places of finished ones saved nothing",
+    "64/1 --int8": "products are half of the time, the encoder a tenth, calls and search the rest",
     "64/5": "three quarters of the time are products of fp32, as in the peers",
-    "64/5 --int8": "the products of 8 bits run at twice the rate of fp32, not at four times",
-    "1/1": "most of a piece's time goes into reading the weights of a step, as in the peers; the "
-    "rest is calls",
-    "1/1 --int8": "reading the weights is a quarter of a piece's time, calls and the encoder are "
-    "the rest; torch.compile made it slower",
+    "64/5 --int8": "products are half of the time, log-softmax and choosing a quarter",
+    "1/1": "nearly all of a step is three products, which read its weights once, as in the peers",
+    "1/1 --int8": "products are two fifths of a piece's time, encoding a quarter, calls and the "
+    "search the rest; torch.compile made it slower",
 }
 UNSEEN = [
     "| training with bf16 on a CPU, of the fastest peer's fp32 | not measured: no processor with "

@@ -32,7 +32,9 @@ def page(result: Record) -> str:
     for name, lines_of in parts.items():
         if result.get(name):
             title, *rest = lines_of(result[name])
-            lines += ["", f"## {title}", "", on(**result["on"][name]), *rest]
+            # Each model's row tells what it was trained on.
+            where = [] if name == "models" else [on(**result["on"][name])]
+            lines += ["", f"## {title}", "", *where, *rest]
     growth = [
         "",
         "## How cost grows",
