@@ -151,8 +151,7 @@ def of_attention(readings: Readings, config: Config) -> str:
     spread = readings.get("attention_spread")
     if spread is None or spread < UNIFORM or readings.get("epoch", 0) < FIRST_EPOCHS:
         return ""
-    other = "--lexical" if config.model.attention in ("general", "additive") else (
-        "--attention general")  # fmt: skip
+    other = "--lexical" if config.model.attention == "additive" else "--attention additive"
     return (f"attention looks at all states alike (entropy {spread:.0%} of the most there is): "
             f"{other} or a smaller --batch-tokens would let it learn sooner")  # fmt: skip
 
