@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -13,6 +14,15 @@ from seqgen.corpus import Corpus
 from seqgen.evaluation import evaluate, write
 from seqgen.signals import Pause
 from seqgen.translator import Translator
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    run: Path
+    finished: bool  # False: asked to stop; the same command goes on
+    steps: int
+    scores: Mapping[str, float]  # of the test split, where the run has come to it
 
 
 def judge_best(

@@ -1,7 +1,10 @@
-"""Long texts in parts such as a model has learned from."""
+"""Texts as they are given, and long ones in parts such as a model has learned from."""
 
 import re
+from collections.abc import Iterable
 
+from seqgen.errors import DataError
+from seqgen.terminal import LONGEST_TEXT
 from seqgen.tokenizer import Tokenizer
 
 # What may end a sentence: a stop, what closes behind it, and white space, which East Asia omits.
@@ -85,3 +88,19 @@ def _cut(sentence: str, limit: int, tokenizer: Tokenizer) -> list[str]:
     place = min(behind, key=lambda at: abs(at - middle), default=middle)
     halves = (sentence[:place], sentence[place:])
     return [piece for half in halves for piece in _cut(half, limit, tokenizer)]
+
+
+def checked(texts: Iterable[str]) -> list[str]:
+    """Given texts as a list; what is none, or too long to be one, is refused."""
+    if isinstance(texts, str):
+        raise TypeError("texts is one string; give a list of texts")
+    texts = list(texts)
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"texts[{number}] is {text!r}, not a string")
+        if len(text) > LONGEST_TEXT:
+            raise DataError(
+                f"texts[{number}]: has {len(text):,} characters, more than the {LONGEST_TEXT:,} "
+                f"of a text; give its sentences one by one"
+            )
+    return texts

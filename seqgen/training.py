@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -16,7 +16,7 @@ from seqgen.config import Config
 from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, put_off, returned, told
-from seqgen.ending import judge_best
+from seqgen.ending import Outcome, judge_best
 from seqgen.instruments import Instruments
 from seqgen.journal import Journal, summary_writer
 from seqgen.plateaus import judge
@@ -26,15 +26,6 @@ from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, open
 from seqgen.translator import Translator
 from seqgen.updates import Clipping, Interval, Update, conditions, update
 from seqgen.validation import Validation, validate
-
-
-class Outcome(NamedTuple):
-    """How a run ended."""
-
-    run: Path
-    finished: bool  # False: asked to stop; the same command goes on
-    steps: int
-    scores: Mapping[str, float]  # of the test split, where the run has come to it
 
 
 def train(

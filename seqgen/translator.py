@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,9 +22,8 @@ from seqgen.hypotheses import Hypothesis, bare, gap, joined, least_risk, nothing
 from seqgen.inference import ready, why_not_int8
 from seqgen.model import Forced, Seq2Seq, unfilled
 from seqgen.sections import DecodeConfig, Weights
-from seqgen.segments import segments
+from seqgen.segments import checked, segments
 from seqgen.signals import Pause, never
-from seqgen.terminal import LONGEST_TEXT
 from seqgen.tokenizer import Tokenizers
 from seqgen.vocabulary import BOS, EOS
 
@@ -158,7 +157,7 @@ class Translator:
         Those of a text that `parts` splits are put together from those of its parts.
         `pause` is called before every step of a search; what it raises ends it.
         """
-        texts = _checked(texts)
+        texts = checked(texts)
         settings = settings or self.config.decode
         splits = [self.parts(text, settings) for text in texts]
         each = [bare(part, split) for split in splits for part in split]
@@ -192,7 +191,7 @@ class Translator:
         Joined, the parts are the text. A single sentence is taken whole, up to twice the tokens of
         the longest source of training and up to `settings.max_input`.
         """
-        (text,) = _checked([text])
+        (text,) = checked([text])
         facts, settings = self.config.facts, settings or self.config.decode
         limit = min(settings.max_input, LONGER * facts.longest_source or settings.max_input)
         source = self.tokenizers.source
@@ -200,7 +199,7 @@ class Translator:
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[Hypothesis]:
         """What the model thinks of given outputs."""
-        sources, targets = _checked(sources), _checked(targets)
+        sources, targets = checked(sources), checked(targets)
         found = []
         size = self.config.decode.batch_size
         for first in range(0, len(sources), size):
@@ -316,18 +315,3 @@ class Translator:
         rows = [[BOS, *row, EOS] for row in answers]
         tokens = sum(len(row) - 1 for row in rows)
         return Batch(source, lengths, padded(rows)[0], tokens).to(self.model.device)
-
-
-def _checked(texts: Iterable[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise TypeError("texts is one string; give a list of texts")
-    texts = list(texts)
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"texts[{number}] is {text!r}, not a string")
-        if len(text) > LONGEST_TEXT:
-            raise DataError(
-                f"texts[{number}]: has {len(text):,} characters, more than the {LONGEST_TEXT:,} "
-                f"of a text; give its sentences one by one"
-            )
-    return texts
