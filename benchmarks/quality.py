@@ -161,9 +161,13 @@ def keep(records: list[Record]) -> None:
 
 
 def commit() -> str:
-    """What the code was, with a + where files had changed since."""
-    words = ["git", "-C", str(HERE), "describe", "--always", "--abbrev=12", "--dirty=+"]
-    return subprocess.run(words, capture_output=True, text=True).stdout.strip()
+    """What the code was, with a + where a program had changed since."""
+    git = ["git", "-C", str(HERE.parent)]
+    words = [*git, "describe", "--always", "--abbrev=12"]
+    name = subprocess.run(words, capture_output=True, text=True).stdout.strip()
+    # What this program writes is no change of what it ran.
+    code = [*git, "diff", "--quiet", "HEAD", "--", "seqgen", "data", "benchmarks/*.py"]
+    return name + "+" * (subprocess.run(code, capture_output=True).returncode != 0)
 
 
 def machine() -> Record:
