@@ -27,6 +27,7 @@ MODEL_FILES = [
     CONFIG,
     WEIGHTS,
     "tokenizer*.model",
+    "casing.json",
     "README.md",
     "eval_results.json",
     "generated_predictions.txt",

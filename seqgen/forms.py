@@ -11,6 +11,7 @@ class Form(NamedTuple):
 
     unicode: Literal["none", "NFC", "NFD", "NFKC"] = "none"
     lowercase: bool = False
+    recase: bool = False  # outputs get the case back that `casing` has learned
 
     def read(self, text: str) -> str:
         """`text` as the model reads it."""
@@ -19,16 +20,16 @@ class Form(NamedTuple):
         return self._normal(text.lower()) if self.lowercase else text
 
     def written(self, text: str) -> str:
-        """What the model wrote, as users get it: composed, whatever the form; case is lost."""
+        """What the model wrote, composed, whatever the form; its case is as it was read."""
         return text if self.unicode == "none" else unicodedata.normalize("NFC", text)
 
     def compared(self, text: str) -> str:
-        """A reference as outputs are compared with it: composed, and lowercased where they are.
+        """A reference as outputs are compared with it: composed, and lowercased where they stay so.
 
         Composing changes nothing that can be seen. What NFKC takes away, as in "½", stays in the
         reference, so that the model pays for it.
         """
-        return self.written(text.lower() if self.lowercase else text)
+        return self.written(text.lower() if self.lowercase and not self.recase else text)
 
     def settled(self, text: str) -> str:
         """Of a beginning that is `written`, what nothing that follows can change."""
@@ -47,7 +48,8 @@ PLAIN = Form()
 def forms(config: TokenizerConfig) -> tuple[Form, Form]:
     """Those of the source and of the target."""
     lowered = {"none": (), "source": (0,), "target": (1,), "both": (0, 1)}[config.lowercase]
-    return Form(config.source_form, 0 in lowered), Form(config.target_form, 1 in lowered)
+    source = Form(config.source_form, 0 in lowered)
+    return source, Form(config.target_form, 1 in lowered, config.recase)
 
 
 def _starts(character: str) -> bool:

@@ -70,6 +70,9 @@ class TokenizerConfig(Section):
     lowercase: Literal["none", "source", "target", "both"] = setting(
         "none", "sides that are lowercased; references are then compared lowercased"
     )
+    recase: bool = setting(
+        False, "give words of a lowercased target the case that they mostly have in training texts"
+    )
     subword_sampling: float = setting(
         0.0,
         "draw the pieces of training texts anew each epoch: share of BPE merges left out, or "
@@ -87,6 +90,11 @@ class TokenizerConfig(Section):
                 f"{self.units!r}, but tokenizer.joint has one vocabulary for both; --no-joint"
             )
         target = self.units if self.target_units == "same" else self.target_units
+        if self.recase and self.lowercase not in ("target", "both"):
+            raise ConfigError(
+                f"tokenizer.recase gives case back to outputs, which tokenizer.lowercase = "
+                f"{self.lowercase!r} never takes; --lowercase target or both does"
+            )
         both = {"source": self.units, "target": target}
         for side, units in both.items():
             drawn = self.subword_sampling and self.subword_side in (side, "both")

@@ -14,6 +14,7 @@ from unicodedata import category
 
 import sentencepiece
 
+from seqgen.casing import Casing, learned
 from seqgen.drawing import Drawing
 from seqgen.errors import ConfigError, ModelError
 from seqgen.forms import PLAIN, Form, forms
@@ -21,6 +22,7 @@ from seqgen.sections import TokenizerConfig
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
 JOINT, SOURCE, TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
+CASING = "casing.json"
 LARGEST_FILE = 64 * 2**20  # a SentencePiece model beyond this is no model of ours
 TRAINING_LINES = 500_000
 QUIET = 2  # SentencePiece's log: errors
@@ -34,11 +36,11 @@ OPENING = '([{"\u00ab\u201c\u201e\u2018\u00bf\u00a1'
 
 
 class Tokenizer:
-    """The SentencePiece model of one side, and the form in which it reads texts."""
+    """The SentencePiece model of one side, the form in which it reads texts, and their case."""
 
-    def __init__(self, model: bytes, form: Form = PLAIN):
+    def __init__(self, model: bytes, form: Form = PLAIN, casing: Casing | None = None):
         """Raises `ValueError` where `model` is no SentencePiece model of ours."""
-        self.model, self.form = model, form
+        self.model, self.form, self.casing = model, form, casing
         self._drawing: Drawing | None = None
         if not model:  # SentencePiece would load it, and complain on stderr
             raise ValueError("is empty")
@@ -102,7 +104,8 @@ class Tokenizer:
             decoded = self._pieces.decode(spoken) if spoken else []
         # Alone, it is the end of a text that is still being written.
         whole = (text.replace(f"{JOINED} ", "").replace(JOINED, "") for text in decoded)
-        return [self.form.written(text) for text in whole]
+        written = [self.form.written(text) for text in whole]
+        return list(map(self.casing.restored, written)) if self.casing else written
 
     def prefix(self, ids: Sequence[int]) -> str:
         """The text of the beginning of a sentence: a character that lacks bytes is held back.
@@ -118,7 +121,8 @@ class Tokenizer:
             if not _incomplete(tail):
                 end = stop
                 break
-        return self.form.settled(self.decode([ids[:end]])[0])
+        shown = self.form.settled(self.decode([ids[:end]])[0])
+        return self.casing.settled(shown) if self.casing else shown
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as the model writes it, with the word mark U+2581."""
@@ -134,8 +138,14 @@ class Tokenizers(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """The digests of both models, by which a run knows its vocabulary."""
-        return " ".join(hashlib.sha256(side.model).hexdigest() for side in self)
+        """The digests of both models and of a casing, by which a run knows its vocabulary."""
+        casing = self.target.casing
+        made = [
+            self.source.model,
+            self.target.model,
+            *([casing.to_json().encode()] if casing else []),
+        ]
+        return " ".join(hashlib.sha256(one).hexdigest() for one in made)
 
     @property
     def key(self) -> str:
@@ -144,9 +154,11 @@ class Tokenizers(NamedTuple):
 
     def files(self) -> dict[str, bytes]:
         """What a model folder holds: name to content."""
+        casing = self.target.casing
+        cased = {CASING: casing.to_json().encode()} if casing else {}
         if self.source.model == self.target.model:
-            return {JOINT: self.source.model}
-        return {SOURCE: self.source.model, TARGET: self.target.model}
+            return {JOINT: self.source.model, **cased}
+        return {SOURCE: self.source.model, TARGET: self.target.model, **cased}
 
 
 def load(folder: Path, sha256: str = "", config: TokenizerConfig = UNCHANGED) -> Tokenizers:
@@ -164,7 +176,8 @@ def load(folder: Path, sha256: str = "", config: TokenizerConfig = UNCHANGED) ->
             raise ModelError(
                 f"{path}: cannot be read as a tokenizer: {error}; copy the whole folder again"
             ) from None
-    tokenizers = Tokenizers(loaded[0], _reading(loaded[-1], form[1]))
+    casing = _casing(folder / CASING) if form[1].recase else None
+    tokenizers = Tokenizers(loaded[0], _reading(loaded[-1], form[1], casing))
     if sha256 and tokenizers.sha256 != sha256:
         raise ModelError(
             f"{folder}: the tokenizer is not the one the model was trained with; "
@@ -185,21 +198,34 @@ def train(
             yield from (encodable(form[side].read(pair[side])) for side in sides)
 
     form = forms(config)
+    targets = (pair[1] for pair in itertools.islice(pairs(), 0, None, stride))
+    casing = learned(targets, form[1]) if config.recase else None
     if config.joint:
         joint = _train(lambda: lines(0, 1), config, "both sides")
         both = Tokenizer(joint, form[0])
-        return Tokenizers(both, _reading(both, form[1]))
+        return Tokenizers(both, _reading(both, form[1], casing))
     own = config.target_units
     target = config if own == "same" else replace(config, units=own, target_units="same")
     return Tokenizers(
         Tokenizer(_train(lambda: lines(0), config, "the source side"), form[0]),
-        Tokenizer(_train(lambda: lines(1), target, "the target side"), form[1]),
+        Tokenizer(_train(lambda: lines(1), target, "the target side"), form[1], casing),
     )
 
 
-def _reading(side: Tokenizer, form: Form) -> Tokenizer:
+def _reading(side: Tokenizer, form: Form, casing: Casing | None) -> Tokenizer:
     """The same pieces for texts in this form; the same object where it has that already."""
-    return side if side.form == form else Tokenizer(side.model, form)
+    return side if side.form == form and not casing else Tokenizer(side.model, form, casing)
+
+
+def _casing(path: Path) -> Casing:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"is larger than {LARGEST_FILE} bytes")
+        return Casing.from_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path}: cannot be read as the case of words: {error}; copy the whole folder again"
+        ) from None
 
 
 def encodable(text: str) -> str:

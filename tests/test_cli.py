@@ -437,6 +437,8 @@ def test_every_setting_can_be_given_as_a_flag_and_arrives(run):
             words += ["--layers", "2"]
         if item.name == "nesterov":
             words += ["--optimizer", "sgd"]
+        if item.name == "recase":
+            words += ["--lowercase", "both"]
         assert tomllib.loads(resolved(run, *words))[section][item.name] == value
 
 
