@@ -20,8 +20,8 @@ GAPS = {
     "64/1 --int8": "products are half of the time, the encoder a tenth, calls and search the rest",
     "64/5": "three quarters of the time are products of fp32, as in the peers",
     "64/5 --int8": "products are half of the time, log-softmax and choosing a quarter",
-    "1/1": "nearly all of a step is three products, which read 26 MB of weights, 1.0 ms at the rate "
-    "of memory here; a third of the tutorial loop's time is 0.39 ms",
+    "1/1": "nearly all of a step is three products, which read 26 MB of weights, 1.0 ms at the "
+    "rate of memory here; a third of the tutorial loop's time is 0.39 ms",
     "1/1 --int8": "products are two fifths of a piece's time, encoding a quarter, calls and the "
     "search the rest; torch.compile made it slower",
 }
