@@ -222,7 +222,7 @@ def _casing(path: Path) -> Casing:
         if path.stat().st_size > LARGEST_FILE:
             raise ValueError(f"is larger than {LARGEST_FILE} bytes")
         return Casing.from_json(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path}: cannot be read as the case of words: {error}; copy the whole folder again"
         ) from None

@@ -87,6 +87,29 @@ def test_recase_needs_a_target_in_lower_case():
     assert TokenizerConfig(recase=True, lowercase="both").recase
 
 
+def test_a_full_stop_that_mostly_ends_no_sentence_is_of_an_abbreviation():
+    texts = ["Er hat z. B. ein Haus. Das Haus ist alt.", "Sie sah u. a. das Haus, d. h. Das."]
+    found = learned([*texts, "Ja. Das, z. B. ein Hund.", "Sie sah Haus. Ihr Haus."], LOWER)
+    assert found.abbreviations == {"b", "u", "a", "d"}
+    for text in texts[:1]:
+        assert found.restored(text.lower()) == text
+    assert found.restored("d. h. das! u. a. z. ein") == "D. h. Das! U. a. z. Ein"
+
+
+@pytest.mark.parametrize("text", ["ßab", "\ufb01n", "\u0149ab"])
+def test_a_letter_whose_capital_is_two_stays(text):
+    assert Casing({}, capital=True).restored(text) == text
+
+
+def test_long_runs_of_stops_take_no_time():
+    text = "a " + "." * 200_000 + "b " + "... " * 50_000 + "c"
+    assert Casing({}, capital=True).restored(text) == f"A{text[1:-1]}C"
+
+
+WRONG = ({"capital": 1}, {"words": {"a": 1}}, {"words": []}, {"abbreviations": {}},
+         {"abbreviations": [1]}, {"words": {"a": "\ud800"}})  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run whose targets have capitals that only the texts tell."""
@@ -115,7 +138,7 @@ def test_a_run_writes_in_the_case_of_its_training_texts(run):
     assert casing.capital
     assert casing.words
     assert all("b" in word for word in casing.words)
-    report = evaluate(loaded, read_corpus(loaded.config.data, 1).test)
+    report = evaluate(loaded, read_corpus(loaded.config.data).test)
     assert report.compared == ""
     assert all(text.startswith("Zu ") for row in report.references for text in row)
     for text in ("ab c", "", "c c ab"):
@@ -137,7 +160,7 @@ def test_the_casing_belongs_to_the_model(run, tmp_path):
     file.write_text(json.dumps(found | {"words": {"b": "B!"}}), encoding="utf-8")
     with pytest.raises(ModelError, match="the tokenizer is not the one"):
         Translator.from_pretrained(folder, device="cpu")
-    for wrong in ('{"capital": 1, "words": {}}', '{"words": {"a": 1}, "capital": true}', "[", "{}"):
+    for wrong in ("[", "{}", "[" * 100_000, *(json.dumps(found | values) for values in WRONG)):
         file.write_text(wrong, encoding="utf-8")
         with pytest.raises(ModelError, match=r"casing\.json: cannot be read .* copy the whole"):
             Translator.from_pretrained(folder, device="cpu")
