@@ -20,18 +20,11 @@ from seqgen.config import Config
 from seqgen.configfiles import read_config, to_json
 from seqgen.errors import CheckpointError, ModelError
 from seqgen.sections import Weights
-from seqgen.tokenizer import Tokenizers
+from seqgen.tokenizer import CASING, JOINT, SOURCE, TARGET, Tokenizers
 
 WEIGHTS, CONFIG, MANIFEST = "model.safetensors", "config.json", "manifest.json"
-MODEL_FILES = [
-    CONFIG,
-    WEIGHTS,
-    "tokenizer*.model",
-    "casing.json",
-    "README.md",
-    "eval_results.json",
-    "generated_predictions.txt",
-]
+DESCRIPTIONS = ("README.md", "eval_results.json", "generated_predictions.txt")
+MODEL_FILES = [CONFIG, WEIGHTS, "tokenizer*.model", CASING, *DESCRIPTIONS]
 PROGRESS, OPTIMIZER = "progress.json", "optimizer.safetensors"
 Files = Iterable[tuple[str, Mapping[str, Tensor]]]  # by name, made one after the other
 
@@ -119,6 +112,17 @@ def save_description(folder: Path, config: Config, tokenizers: Tokenizers) -> No
     for name, content in tokenizers.files().items():
         write(folder / name, content)
     write(folder / CONFIG, to_json(config).encode())
+
+
+def replace_descriptions(folder: Path, origin: Path | None, tokenizers: Tokenizers) -> None:
+    """The card and the results of `origin`; nothing of a model that was in the folder before."""
+    for name in DESCRIPTIONS:
+        if origin and (origin / name).is_file():
+            write(folder / name, (origin / name).read_bytes())
+        else:
+            (folder / name).unlink(missing_ok=True)
+    for name in {JOINT, SOURCE, TARGET, CASING} - set(tokenizers.files()):
+        (folder / name).unlink(missing_ok=True)
 
 
 def download(name: str, revision: str) -> Path:

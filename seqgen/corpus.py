@@ -37,6 +37,7 @@ COUNTERS = ("id", "idx", "index", "")  # never a side of a guessed pair
 HELD_OUT = 2000  # sources at most ...
 SHARE = 20  # ... and one in so many
 SKETCH = HELD_OUT * SHARE  # sources beyond which the first limit decides
+KEY = (1).to_bytes(8, "big")  # of the hash that chooses them
 
 
 class Split:
@@ -102,8 +103,8 @@ class Corpus(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_corpus(config: DataConfig, seed: int = 1) -> Corpus:
-    """The corpus that the settings name; what is held out depends on `seed` and the sources."""
+def read_corpus(config: DataConfig) -> Corpus:
+    """The corpus that the settings name; what is held out depends on the sources alone."""
     name, tables = locate(config)
     pairs = _choose_pairs(tables, config)
     first = next(iter(tables))
@@ -111,7 +112,7 @@ def read_corpus(config: DataConfig, seed: int = 1) -> Corpus:
     notes = [_columns_note(config, tables[first], source, target)]
     keep: dict[str, Keep] = {}
     if "validation" not in tables and "train" in tables:
-        keep = hold_out(tables["train"], pairs["train"], seed)
+        keep = hold_out(tables["train"], pairs["train"])
         if not keep:
             notes.append("no validation split, and too few different sources to hold one out")
     for role in keep:
@@ -221,17 +222,17 @@ def _guess(table: Table, source: int | None, target: int | None) -> tuple[int, i
     raise DataError(f"{table.where}: has columns {has}{choices}")
 
 
-def hold_out(table: Table, pair: tuple[int, int], seed: int) -> dict[str, Keep]:
+def hold_out(table: Table, pair: tuple[int, int]) -> dict[str, Keep]:
     """Which sources are train's and which validation's; empty where there is one source only.
 
-    Chosen by a hash of the source, so that pairs with one source stay together. The smallest
+    Chosen by a hash of the source, so that pairs with one source stay together, and runs with
+    other seeds are judged on the same pairs and may decode together. The smallest
     hashes alone are remembered: enough to know how many sources there are, up to `SKETCH`.
     """
-    key = (seed % 2**64).to_bytes(8, "big")
     heap: list[int] = []  # negative, so that the largest hash is first
     seen: set[int] = set()
     for row in filter(_usable, table.rows(pair)):
-        value = _hash(str(row[0]), key)
+        value = _hash(str(row[0]))
         if value in seen or (len(heap) == SKETCH and value > -heap[0]):
             continue
         seen.add(value)
@@ -244,10 +245,10 @@ def hold_out(table: Table, pair: tuple[int, int], seed: int) -> dict[str, Keep]:
     count = min(HELD_OUT, max(1, len(heap) // SHARE))
     limit = -heapq.nlargest(count, heap)[-1]
     return {
-        "train": lambda source: _hash(source, key) > limit,
-        "validation": lambda source: _hash(source, key) <= limit,
+        "train": lambda source: _hash(source) > limit,
+        "validation": lambda source: _hash(source) <= limit,
     }
 
 
-def _hash(source: str, key: bytes) -> int:
-    return int.from_bytes(blake2b(source.encode(), digest_size=8, key=key).digest(), "big")
+def _hash(source: str) -> int:
+    return int.from_bytes(blake2b(source.encode(), digest_size=8, key=KEY).digest(), "big")

@@ -114,7 +114,7 @@ def _figures(last: Record) -> Record:
 def _try(run: Path, config: Config, samples: int, device: str) -> Tried:
     """What the best model of the run does with the first `samples` validation pairs."""
     translator = Translator.from_pretrained(run, device=device)
-    split = read_corpus(config.data, config.train.seed).validation
+    split = read_corpus(config.data).validation
     pairs = fitting(translator, list(itertools.islice(split or (), samples)))
     if not pairs:
         raise SeqgenError("there are no validation pairs that fit; --validation-file names some in "

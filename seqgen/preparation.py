@@ -44,7 +44,7 @@ def prepare(config: Config, tokenizers: Tokenizers | None = None, pause: Pause =
 
     `pause` is called now and then: what it raises ends the work and leaves nothing half done.
     """
-    corpus = read_corpus(config.data, config.train.seed)
+    corpus = read_corpus(config.data)
     if corpus.train is None or not len(corpus.train):
         raise DataError(f"{corpus.name}: has no pairs to train on; name them with --train-file")
     if corpus.validation is None or not len(corpus.validation):

@@ -31,6 +31,7 @@ METRICS_FILE = "metrics.jsonl"
 WRITTEN = (
     "config.json",
     "tokenizer*.model",
+    "casing.json",
     "model.safetensors",
     "README.md",
     METRICS_FILE,

@@ -68,8 +68,9 @@ class Translator:
         for name, other in zip(names[1:], others, strict=True):
             if other.tokenizers.key != first.tokenizers.key:
                 raise ModelError(
-                    f"{name}: has another vocabulary than {names[0]}; models decode together that "
-                    f"were trained on the same files with the same tokenizer settings"
+                    f"{name}: has another vocabulary, or another form or case of texts, than "
+                    f"{names[0]}; models decode together that were trained on the same files with "
+                    f"the same tokenizer settings"
                 )
         first.others = tuple(other.model for other in others)
         return first
@@ -125,9 +126,8 @@ class Translator:
         folder = Path(folder)
         checkpoint.check_place(folder)
         checkpoint.save_model(folder, self.model, self.config, self.tokenizers, weights)
-        for pattern in ("README.md", "eval_results.json", "generated_predictions.txt"):
-            if self.folder and (self.folder / pattern).is_file() and folder != self.folder:
-                checkpoint.write(folder / pattern, (self.folder / pattern).read_bytes())
+        if not self.folder or folder.resolve() != self.folder.resolve():
+            checkpoint.replace_descriptions(folder, self.folder, self.tokenizers)
         if weights != "float32":
             checkpoint.note_weights(folder / "README.md", weights)
         return folder

@@ -341,7 +341,6 @@ def test_what_is_held_out_shares_no_source_with_train_and_loses_nothing(tmp_path
     again = read_corpus(DataConfig(dataset=path, max_train_samples=9))
     assert list(again.validation) == held
     assert list(again.train) == train[:9]
-    assert list(read_corpus(DataConfig(dataset=path), seed=2).validation) != held
 
 
 def test_what_is_held_out_does_not_depend_on_the_order_of_the_rows(tmp_path):
@@ -363,7 +362,7 @@ def numbers(count):
 
 @pytest.mark.parametrize("count", [2, 39, 40, 1_003, SKETCH + 9_000])
 def test_a_share_of_the_sources_is_held_out_up_to_a_limit(count):
-    keep = hold_out(numbers(count), (0, 1), seed=3)
+    keep = hold_out(numbers(count), (0, 1))
     held = [number for number in range(count) if keep["validation"](str(number))]
     assert len(held) == min(HELD_OUT, max(1, count // SHARE))
     assert all(keep["train"](str(n)) is not keep["validation"](str(n)) for n in range(count))

@@ -151,7 +151,7 @@ def test_a_run_reads_and_writes_in_its_forms_wherever_it_is_loaded(run):
 
 def test_references_are_compared_as_outputs_are_written(run):
     loaded = Translator.from_pretrained(run, device="cpu")
-    split = read_corpus(loaded.config.data, 1).test
+    split = read_corpus(loaded.config.data).test
     report = evaluate(loaded, split)
     assert report.compared == "lowercased"
     assert ", compared lowercased" in report.lines()[0]

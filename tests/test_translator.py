@@ -1,5 +1,6 @@
 """Texts to texts: nothing depends on neighbours, nothing is lost, nothing crashes."""
 
+import copy
 import itertools
 import math
 import shutil
@@ -359,6 +360,24 @@ def test_a_model_is_not_saved_over_what_is_none(translator, tmp_path):
     with pytest.raises(ModelError, match="is a file; a model is a folder"):
         translator.save_pretrained(tmp_path / "README.md")
     assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_nothing_stays_of_a_model_that_is_saved_over(untrained, translator, tmp_path):
+    place = untrained.save_pretrained(tmp_path / "model")
+    (place / "casing.json").write_text("{}")
+    translator.save_pretrained(place)
+    assert Translator.from_pretrained(place, device="cpu").translate(TEXTS) == translator.translate(
+        TEXTS
+    )
+    names = {path.name for path in place.iterdir()}
+    assert not names & {"casing.json", "tokenizer.source.model", "tokenizer.target.model"}
+    assert (place / "README.md").read_bytes() == (translator.folder / "README.md").read_bytes()
+    unfiled = copy.copy(untrained)
+    unfiled.folder = None
+    unfiled.save_pretrained(place)
+    again = Translator.from_pretrained(place, device="cpu")
+    assert again.tokenizers.sha256 == untrained.tokenizers.sha256
+    assert not {"README.md", "eval_results.json"} & {path.name for path in place.iterdir()}
 
 
 def test_outputs_of_parts_are_put_together_as_the_parts_stood(translator):
