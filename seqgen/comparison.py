@@ -14,7 +14,7 @@ from seqgen.curves import Log, read_log, steadiness
 from seqgen.errors import ModelError, SeqgenError, UsageError
 from seqgen.evaluation import PREDICTIONS, RESULTS, references_in, references_of
 from seqgen.forms import forms
-from seqgen.metrics import METRICS, paired
+from seqgen.metrics import METRICS, Metric, metrics, paired
 from seqgen.progress import duration
 from seqgen.runs import RUNS, run_folder
 from seqgen.splits import ROLES
@@ -103,6 +103,7 @@ def against_first(runs: Sequence[Run]) -> list[str | Table]:
     if isinstance(base, str):
         return [f"no paired test: {base}"]
     lines, columns, names = [], [], []
+    judges = metrics(first.config.data.bleu_tokenizer)
     for run in others:
         found = judged(run)
         if not isinstance(found, str) and found.references != base.references:
@@ -111,7 +112,7 @@ def against_first(runs: Sequence[Run]) -> list[str | Table]:
             lines.append(f"no paired test: {found}")
             continue
         names.append(f"{run.name} - {first.name}")
-        columns.append([_difference(name, base, found) for name in METRICS])
+        columns.append([_difference(judge, base, found) for judge in judges.values()])
     if not columns:
         return list(lines)
     rows = [[_label(name), *cells] for name, *cells in zip(METRICS, *columns, strict=True)]
@@ -210,7 +211,7 @@ def _read(name: str, folder: Path) -> Run:
 
 def _of_data(run: Run) -> list[list[str]]:
     """The references of the split that the run was evaluated on, from its data."""
-    corpus = read_corpus(run.config.data, run.config.train.seed)
+    corpus = read_corpus(run.config.data)
     split = getattr(corpus, run.report["split"]) if run.report["split"] in ROLES else None
     if split is None:
         raise ModelError(f"{corpus.name} has no {run.report['split']} split now")
@@ -230,10 +231,10 @@ def _score(run: Run, name: str) -> str:
     return f"{run.report['scores'][name]:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _difference(name: str, base: Judged, found: Judged) -> str:
+def _difference(judge: Metric, base: Judged, found: Judged) -> str:
     """`+1.25, p 0.012 *`: the second less the first."""
-    first = METRICS[name].statistics(base.hypotheses, base.references)
-    second = METRICS[name].statistics(found.hypotheses, found.references)
+    first = judge.statistics(base.hypotheses, base.references)
+    second = judge.statistics(found.hypotheses, found.references)
     chance = min(1.0, 2 * paired(first, second))
     mark = " *" if chance < SIGNIFICANT else "  "
     return f"{second.score() - first.score():+.2f}, p {chance:.3f}{mark}"

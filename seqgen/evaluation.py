@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from seqgen import checkpoint
 from seqgen.corpus import Split
 from seqgen.forms import Form
-from seqgen.metrics import METRICS, Statistics, bleu, interval
+from seqgen.metrics import Statistics, interval, metrics
 from seqgen.sections import DecodeConfig
 from seqgen.signals import Pause, never
 from seqgen.translator import Translator
@@ -66,15 +66,15 @@ def evaluate(
     split: Split,
     settings: DecodeConfig | None = None,
     group: str = "",
-    tokenize: str = "13a",
+    tokenize: str = "",
     pause: Pause = never,
 ) -> Report:
     """The scores of a model on a split.
 
     Pairs that share a source are one sentence with several references, which are compared in the
-    form that outputs have. `group` names a column
-    whose values are reported one by one, `tokenize` a tokenizer of sacreBLEU. `pause` is called
-    before every step of the search, and may raise.
+    form that outputs have. `group` names a column whose values are reported one by one, `tokenize`
+    a tokenizer of sacreBLEU; empty, it is that of the model's settings. `pause` is called before
+    every step of the search, and may raise.
     """
     settings = settings or translator.config.decode
     form = translator.tokenizers.target.form
@@ -87,8 +87,8 @@ def evaluate(
         found += translator.hypotheses(sources[first : first + CHUNK], settings, pause)
     seconds = time.perf_counter() - started
     hypotheses = [one_line(best[0].text) for best in found]
-    metrics = {**METRICS, "bleu": bleu(tokenize)}
-    counted = {name: one.statistics(hypotheses, references) for name, one in metrics.items()}
+    judges = metrics(tokenize or translator.config.data.bleu_tokenizer)
+    counted = {name: one.statistics(hypotheses, references) for name, one in judges.items()}
     lengths = [_length_class(translator.tokenizers.source.count(source)) for source in sources]
     return Report(
         split=split.name,
@@ -97,7 +97,7 @@ def evaluate(
         scores={name: one.score() for name, one in counted.items()},
         intervals={name: interval(one) for name, one in counted.items()},
         signatures={
-            name: one.signature(references) for name, one in metrics.items() if one.signature
+            name: one.signature(references) for name, one in judges.items() if one.signature
         },
         groups=_by(labels, counted, str) if group else {},
         lengths=_by(lengths, counted, _length_name),

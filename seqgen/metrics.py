@@ -191,6 +191,11 @@ METRICS: dict[str, Metric] = {
 }
 
 
+def metrics(tokenize: str) -> dict[str, Metric]:
+    """`METRICS` with the BLEU of this tokenizer."""
+    return {**METRICS, "bleu": bleu(tokenize)}
+
+
 def higher_is_better(name: str) -> bool:
     """Whether more of a dev metric is better: one of `METRICS`, accuracy, or the loss."""
     return name == "accuracy" or (name in METRICS and METRICS[name].higher)

@@ -106,13 +106,14 @@ def evaluate(
     from seqgen import evaluation
     from seqgen.corpus import read_corpus
 
-    corpus = read_corpus(resolved.data, resolved.train.seed)
+    corpus = read_corpus(resolved.data)
     for line in corpus.notes:
         note(line)
     pairs = getattr(corpus, split)
     if pairs is None:
         raise UsageError(f"{corpus.name}: has no {split} split; --split or --test-file names one")
-    report = evaluation.evaluate(translator, pairs, resolved.decode, resolved.data.group)
+    group, tokenize = resolved.data.group, resolved.data.bleu_tokenizer
+    report = evaluation.evaluate(translator, pairs, resolved.decode, group, tokenize)
     for line in report.lines():
         write_result(line)
     if report.cut:
@@ -174,7 +175,8 @@ def _other_data(config: Config, given: Values) -> Config:
     if not any(given.get(name) for name in NAMING):
         return config
     data = config.data
-    return replace(config, data=DataConfig(source=data.source, target=data.target))
+    kept = DataConfig(source=data.source, target=data.target, bleu_tokenizer=data.bleu_tokenizer)
+    return replace(config, data=kept)
 
 
 def _writable(output_dir: str, models: list[str] | None) -> Path | None:

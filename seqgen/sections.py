@@ -31,6 +31,9 @@ class DataConfig(Section):
     validation_split: str = setting("", "split to validate on; empty: found, or held out of train")
     test_split: str = setting("", "split to evaluate on at the end; empty: found")
     group: str = setting("", "column whose values evaluation reports separately")
+    bleu_tokenizer: Literal["13a", "none", "intl", "char", "zh"] = setting(
+        "13a", "how sacreBLEU takes texts apart; none for data that are tokenized already"
+    )
     max_train_samples: int = setting(0, "use only the first pairs of train; 0: all", minimum=0)
     max_eval_samples: int = setting(0, "use only the first pairs of validation; 0: all", minimum=0)
     max_predict_samples: int = setting(0, "use only the first pairs of test; 0: all", minimum=0)

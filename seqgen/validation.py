@@ -9,7 +9,7 @@ import torch
 
 from seqgen.batching import Batches, Budget
 from seqgen.evaluation import one_line, references_of
-from seqgen.metrics import METRICS, higher_is_better
+from seqgen.metrics import higher_is_better, metrics
 from seqgen.preparation import Prepared
 from seqgen.translator import Translator
 
@@ -41,7 +41,7 @@ def validate(translator: Translator, data: Prepared, decoded: int, budget: Budge
     rows = dict(itertools.islice(answers.items(), decoded or None))
     sources, references = list(rows), list(rows.values())
     hypotheses = [one_line(text) for text in translator.translate(sources, beam_size=1)]
-    for name, metric in METRICS.items():
+    for name, metric in metrics(translator.config.data.bleu_tokenizer).items():
         scores[name] = metric.score(hypotheses, references)
     pairs = [(source, several[0]) for source, several in rows.items()]
     return Validation(scores, _samples(pairs, hypotheses), len(rows))

@@ -677,7 +677,7 @@ def evaluated(copying, monkeypatch):
     corpus = ModuleType("seqgen.corpus")
     evaluation = ModuleType("seqgen.evaluation")
 
-    def read_corpus(data, seed):
+    def read_corpus(data):
         calls.data = data
         return SimpleNamespace(name="toy", notes=("columns a -> b",), test=split, train=None)
 
@@ -705,18 +705,23 @@ def test_evaluate_prints_the_report_and_writes_into_the_run(run, evaluated):
     assert (ran.code, ran.out) == (0, "exact  50.0\n")
     assert "columns a -> b" in ran.err
     assert "3 of 4,000 outputs were cut at the length limit; --max-length" in ran.err
-    (_, split, decode, group), folder = evaluated.written
+    (_, split, decode, group, tokenize), folder = evaluated.written
     assert (split.name, decode.beam_size, group, folder) == ("test", 4, "class", runs.RUNS / "run")
+    assert tokenize == "13a"
 
 
 def test_evaluate_on_other_data_keeps_only_the_columns_of_the_run(run, evaluated):
-    data = DataConfig(dataset="old", source="a", train_file="f", group="class")
+    data = DataConfig(
+        dataset="old", source="a", train_file="f", group="class", bleu_tokenizer="none"
+    )
     Copying.config = replace(Config(), data=data)
     run("evaluate", "--dataset", "new", "--output-dir", "out")
-    assert evaluated.data == DataConfig(dataset="new", source="a")
+    assert evaluated.data == DataConfig(dataset="new", source="a", bleu_tokenizer="none")
     assert evaluated.written[1] == Path("out")
     run("evaluate", "--test-file", "g")
-    assert evaluated.data == DataConfig(source="a", test_file="g")
+    assert evaluated.data == DataConfig(source="a", test_file="g", bleu_tokenizer="none")
+    run("evaluate", "--test-file", "g", "--bleu-tokenizer", "char")
+    assert evaluated.written[0][4] == "char"
     run("evaluate", "--split", "validation")
     assert evaluated.data == data
 

@@ -43,7 +43,7 @@ def test_what_is_scored_is_what_is_written_and_foreign_files_stay(run, tmp_path)
     pairs = [{"source": "a b", "target": "x\ny"}, {"source": "c", "target": "z"}]
     file.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     data = DataConfig(train_file=str(file), validation_file=str(file), test_file=str(file))
-    split = read_corpus(data, 1).test
+    split = read_corpus(data).test
     translator = Translator.from_pretrained(run / "run", device="cpu")
     report = evaluation.evaluate(translator, split)
     assert report.references == [["x y"], ["z"]]

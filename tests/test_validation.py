@@ -3,6 +3,7 @@
 import pytest
 import torch
 import toy
+from sacrebleu.metrics.bleu import BLEU
 
 from seqgen.batching import Budget
 from seqgen.decoding import padded
@@ -47,6 +48,23 @@ def test_a_source_is_decoded_once_and_any_reference_is_right(untrained, monkeypa
     # The first source alone, of whose references the second is met.
     seen = validate(translator, data, 1, budget(translator))
     assert (seen.decoded, seen.scores["exact"], seen.scores["cer"]) == (1, 100.0, 0.0)
+
+
+@pytest.mark.parametrize("tokenizer", ["13a", "none", "char"])
+def test_bleu_takes_texts_apart_as_the_settings_say(tokenizer, untrained, monkeypatch):
+    translator, data = untrained
+    output, references = "one two, three four five!", ["one two, three four five", "five four"]
+    monkeypatch.setattr(translator, "translate", lambda texts, beam_size: [output])
+    split = [("a b", one) for one in references]
+    data = data._replace(corpus=data.corpus._replace(validation=split))
+    values = {"data.bleu_tokenizer": tokenizer}
+    translator.config = translator.config.with_values(values, "test")
+    seen = validate(translator, data, 0, budget(translator))
+    expected = BLEU(tokenize=tokenizer, force=True).corpus_score(
+        [output], [[one] for one in references]
+    )
+    assert seen.scores["bleu"] == pytest.approx(expected.score)
+    assert {"13a": 70, "none": 60, "char": 90}[tokenizer] < expected.score < 100
 
 
 def test_the_loss_is_of_every_pair(untrained):
