@@ -1,4 +1,9 @@
-"""The results of the programs that measure, as one page of tables."""
+"""The results of the programs that measure, as one page of tables.
+
+    python benchmarks/pages.py
+
+writes `README.md` anew from what lies in `results`.
+"""
 
 import json
 import statistics
@@ -10,6 +15,12 @@ from scores import quality
 
 Record = dict[str, Any]
 RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def main() -> None:
+    """Write the page."""
+    speed = json.loads((RESULTS / "speed.json").read_text("utf-8"))
+    (RESULTS.parent / "README.md").write_text(page(speed), encoding="utf-8")
 
 
 def page(result: Record) -> str:
@@ -221,3 +232,7 @@ def shown(row: Record, digits: int = 0) -> str:
     """The median, with the least and the most."""
     median, least, most = (f"{row[name]:,.{digits}f}" for name in ("median", "least", "most"))
     return f"{median} [{least}, {most}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -18,27 +18,29 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from pages import page
+from filelock import FileLock
 from scores import quality
 from tasks import QUICK, TASKS, Task, write_words
 
-from seqgen import recipes, training
-from seqgen.config import Config
+from seqgen import checkpoint, recipes, training
+from seqgen.config import Config, options
 from seqgen.configfiles import read_config
 from seqgen.corpus import read_corpus
 from seqgen.evaluation import evaluate
+from seqgen.signals import StopRequest
 from seqgen.translator import Translator
 
 HERE = Path(__file__).resolve().parent
-RESULTS, SPEED, TABLE = HERE / "results" / "quality.json", HERE / "results" / "speed.json", HERE
+RESULTS = HERE / "results" / "quality.json"
+NOTED = 20  # seconds between notes of what a training has taken
 SHRUNK = {"model.hidden": 16, "model.embedding": 8, "train.epochs": 2, "train.batch_tokens": 200,
           "tokenizer.source_form": "NFD"}  # fmt: skip
 Record = dict[str, Any]
@@ -46,15 +48,14 @@ Record = dict[str, Any]
 
 def main() -> None:
     """Run what is not there yet, in the order of the table."""
-    options = arguments()
-    if options.quick:
+    given = arguments()
+    if given.quick:
         with tempfile.TemporaryDirectory() as folder:
             write_words(Path(folder))
             found = run(QUICK, Path(folder), Path(folder) / "out", 2, [], quick=True)
             print("\n".join(quality(found)))
         return
-    records = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
-    run(TASKS[options.task], options.data, options.out, options.seeds, records)
+    run(TASKS[given.task], given.data, given.out, given.seeds, known())
 
 
 def arguments() -> argparse.Namespace:
@@ -81,37 +82,67 @@ def run(
             marks = {"task": task.name, "part": part, "seeds": members, "settings": digest(config)}
             if any(all(one[name] == marks[name] for name in marks) for one in records):
                 continue
-            folders = [out / task.name / part / str(seed) for seed in members]
+            # Other settings have folders of their own: none goes on where others were.
+            place = out / task.name / str(marks["settings"]) / part
+            folders = [place / str(seed) for seed in members]
             alone = len(members) == 1
-            spent = trained(config, folders[0], members[0]) if alone else 0.0
+            cost = trained(config, folders[0], members[0]) if alone else Cost(0.0, commit(), True)
             begun = time.perf_counter()
             splits = measured(task, config, folders)
             record = marks | {
                 "splits": splits,
-                "minutes": round(spent / 60, 2),
+                "minutes": round(cost.seconds / 60, 2),
                 "minutes_decoding": round((time.perf_counter() - begun) / 60, 2),
-                "commit": commit(),
+                "commit": cost.commit,
                 "machine": machine(),
             }
             records.append(record)
             print(json.dumps(record), flush=True)
             if not quick:
-                keep(records)
+                keep(record)
     return records
 
 
-def trained(config: Config, folder: Path, seed: int) -> float:
-    """The seconds that training took, those before an interruption included."""
-    clock = folder.with_name(f"{seed}.seconds")
-    before = float(clock.read_text("utf-8")) if clock.exists() else 0.0
-    begun = time.perf_counter()
-    try:
-        training.train(config.with_values({"train.seed": seed}, "seed"), folder)
-    finally:
-        spent = before + time.perf_counter() - begun
-        clock.parent.mkdir(parents=True, exist_ok=True)
-        clock.write_text(f"{spent:.1f}\n", encoding="utf-8")
-    return spent
+class Cost(NamedTuple):
+    """What a member took, all stretches of its training together."""
+
+    seconds: float
+    commit: str  # of the code that it began with
+    finished: bool
+
+
+def trained(config: Config, folder: Path, seed: int) -> Cost:
+    """Train a member to its end; a signal saves it and ends the program."""
+    file = folder.with_name(f"{seed}.cost.json")
+    cost = Cost(0.0, commit(), False)
+    if file.exists():
+        cost = Cost(**json.loads(file.read_text("utf-8")))
+    if cost.finished:
+        return cost
+    file.parent.mkdir(parents=True, exist_ok=True)
+    begun = noted = time.perf_counter()
+
+    def note(finished: bool = False) -> Cost:
+        spent = cost.seconds + time.perf_counter() - begun
+        found = Cost(round(spent, 1), cost.commit, finished)
+        checkpoint.write(file, json.dumps(found._asdict()).encode())
+        return found
+
+    def asked() -> bool:
+        nonlocal noted
+        # What a killed process has not noted is lost.
+        if time.perf_counter() - noted > NOTED:
+            noted = time.perf_counter()
+            note()
+        return bool(stop)
+
+    with StopRequest() as stop:
+        member = config.with_values({"train.seed": seed}, "seed")
+        outcome = training.train(member, folder, stop=asked)
+    found = note(outcome.finished)
+    if not outcome.finished:
+        raise SystemExit(stop.exit_code)
+    return found
 
 
 def planned(seeds: int) -> Iterator[list[int]]:
@@ -129,20 +160,27 @@ def settings(task: Task, data: Path, out: Path, part: str, quick: bool) -> Confi
 
 
 def digest(config: Config) -> str:
-    """Of all settings but where the data lie, the seed and the threads."""
-    values = asdict(config)
-    del values["data"], values["facts"], values["train"]["seed"], values["train"]["threads"]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+    """Of all settings that are not defaults, but where the data lie, the seed and the threads.
+
+    So an option that is new changes nothing as long as it is not used.
+    """
+    given = {
+        f"{section}.{item.name}": value
+        for section, item, _ in options()
+        if section != "data" and item.name not in ("seed", "threads")
+        if (value := getattr(getattr(config, section), item.name)) != item.default
+    }
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def measured(task: Task, config: Config, folders: list[Path]) -> Record:
     """Score and interval of the splits that are there."""
     translator = Translator.from_pretrained(folders)
-    corpus = read_corpus(config.data, config.train.seed)
+    corpus = read_corpus(config.data)
     found = {}
     for name, split in (("dev", corpus.validation), ("test", corpus.test)):
         if split is not None:
-            report = evaluate(translator, split, config.decode, tokenize=task.tokenize)
+            report = evaluate(translator, split, config.decode)
             score, (low, high) = report.scores[task.score], report.intervals[task.score]
             if task.errors:
                 score, low, high = 100 - score, 100 - high, 100 - low
@@ -151,13 +189,19 @@ def measured(task: Task, config: Config, folders: list[Path]) -> Record:
     return found
 
 
-def keep(records: list[Record]) -> None:
-    """Write the records, and the page that is made of them."""
-    draft = RESULTS.with_suffix(".draft")
-    draft.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
-    draft.replace(RESULTS)
-    speed = json.loads(SPEED.read_text("utf-8"))
-    (TABLE / "README.md").write_text(page(speed), encoding="utf-8")
+def keep(record: Record) -> None:
+    """Add a record to those that are there now, and make the page anew."""
+    with FileLock(Path(tempfile.gettempdir()) / "seqgen-quality.lock"):
+        records = [*known(), record]
+        checkpoint.write(RESULTS, (json.dumps(records, indent=1) + "\n").encode())
+        # By the code as it is now, which may be newer than this process.
+        subprocess.run([sys.executable, str(HERE / "pages.py")], check=True)
+
+
+def known() -> list[Record]:
+    """What was found before."""
+    found: list[Record] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
+    return found
 
 
 def commit() -> str:
