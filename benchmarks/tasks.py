@@ -139,6 +139,16 @@ SHARED_TASK = (
     Published("LSTM, tuned by language", 16.84), Published("Transformer, tuned", 17.51),
     Published("CLUZH, best single model", 16.34), Published("IMS, best ensemble", 13.81),
 )  # fmt: skip
+ONE_LANGUAGE = (
+    "Tried on the dev words of Dutch, Korean, Bulgarian and Adyghe, one seed: general attention "
+    "24.7 % wrong, additive 22.8; with smoothing and averaged weights as well 22.0. Of that, twice "
+    "the epochs gave 22.5, half the batch 23.0, and dropped recurrent weights without the two 23.2."
+)
+WORDS = (
+    "Tried: one way, two layers of 512 in the encoder and one in the decoder. Greedy search had "
+    "26.3 % of the dev words wrong after 8 of 16 epochs and 23.6 at the end, beam 5 23.1; the last "
+    "three epochs gave a quarter of a point."
+)
 # In the order of `LANGUAGES`; the best of a language is that of any system, ensembles included.
 BY_LANGUAGE = (
     ("LSTM, tuned", (28.00, 14.67, 31.11, 16.44, 6.22, 26.44, 18.89, 6.67, 5.33, 10.00, 7.56,
@@ -151,7 +161,7 @@ BY_LANGUAGE = (
 EVERY = (
     Task(
         "g2p-sigmorphon", "g2p-sigmorphon", "WER, mean of the languages", "exact", True, LANGUAGES,
-        sigmorphon, SHARED_TASK, (14.1, 12.9), by_part=BY_LANGUAGE,
+        sigmorphon, SHARED_TASK, (14.1, 12.9), (ONE_LANGUAGE, ""), BY_LANGUAGE,
     ),
     # Each language has as many words: the WER of all is the mean of the languages.
     Task(
@@ -164,7 +174,7 @@ EVERY = (
          Published("CMUSphinx Transformer 3x256", 20.6),
          Published("LSTM with attention, Toshniwal and Livescu 2016", 21.69, "from memory"),
          Published("the same, five together", 20.24, "second-hand")),
-        (20.5, 19.5),
+        (20.5, 19.5), (WORDS, ""),
     ),
     Task(
         "multi30k-en-de", "multi30k-en-de", "BLEU, lowercased and tokenized", "bleu", False,
