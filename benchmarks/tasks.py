@@ -149,6 +149,11 @@ WORDS = (
     "26.3 % of the dev words wrong after 8 of 16 epochs and 23.6 at the end, beam 5 23.1; the last "
     "three epochs gave a quarter of a point."
 )
+CAPTIONS = (
+    "One seed, 45 minutes of one busy core and then 24 of two. Tried before, on dev: 512 units with "
+    "a dropout of 0.3 and 8,000 whole pieces 34.8 after 7 epochs, beam 5; with pieces drawn anew and "
+    "words dropped greedy search stood at 28.1 after 5 epochs instead of 31.1."
+)
 # In the order of `LANGUAGES`; the best of a language is that of any system, ensembles included.
 BY_LANGUAGE = (
     ("LSTM, tuned", (28.00, 14.67, 31.11, 16.44, 6.22, 26.44, 18.89, 6.67, 5.33, 10.00, 7.56,
@@ -181,7 +186,7 @@ EVERY = (
         ["all"], multi30k("de"),
         (Published("LIUM-CVC attentional GRU", 39.0),
          Published("Transformer-Tiny, Wu et al. 2021", 41.02)),
-        (40.0, 41.5),
+        (40.0, 41.5), (CAPTIONS, ""),
     ),
     Task(
         "multi30k-en-fr", "multi30k-en-fr", "BLEU, lowercased and tokenized", "bleu", False,
