@@ -150,9 +150,9 @@ WORDS = (
     "three epochs gave a quarter of a point."
 )
 CAPTIONS = (
-    "One seed, 45 minutes of one busy core and then 24 of two. Tried before, on dev: 512 units with "
-    "a dropout of 0.3 and 8,000 whole pieces 34.8 after 7 epochs, beam 5; with pieces drawn anew and "
-    "words dropped greedy search stood at 28.1 after 5 epochs instead of 31.1."
+    "One seed, 45 minutes of one busy core and then 24 of two. Tried before, on dev: 512 units "
+    "with a dropout of 0.3 and 8,000 whole pieces 34.8 after 7 epochs, beam 5; with pieces drawn "
+    "anew and words dropped greedy search stood at 28.1 after 5 epochs instead of 31.1."
 )
 # In the order of `LANGUAGES`; the best of a language is that of any system, ensembles included.
 BY_LANGUAGE = (
