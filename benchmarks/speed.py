@@ -23,14 +23,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pages
 from contestants import Contestant, contestants, setting
 from machine import limits, machine
-from pages import page
 
 from seqgen import __version__
 
 HERE = Path(__file__).resolve().parent
-RESULTS, TABLE = HERE / "results" / "speed.json", HERE / "README.md"
+RESULTS = HERE / "results" / "speed.json"
 EPOCHS = 5
 WIDTHS = (128, 256)  # of networks for words of characters
 PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))  # for them as well
@@ -64,7 +64,7 @@ def main(options: argparse.Namespace) -> None:
             result["on"][name] = here
         if not options.quick:
             RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-            TABLE.write_text(page(result), encoding="utf-8")
+            pages.main()
     say("done")
 
 

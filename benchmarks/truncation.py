@@ -20,11 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pages
 import torch
 from machine import machine
-from pages import page
 from peers.measure import peak_mib
-from speed import RESULTS, TABLE
 
 from seqgen.batching import Batch
 from seqgen.decoding import padded
@@ -76,7 +75,7 @@ def main(quick: bool) -> None:
                  "vocabulary": VOCABULARY, "sentences": SENTENCES, "short": SHORT,
                  "rows": rows}  # fmt: skip
         FOUND.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-        TABLE.write_text(page(json.loads(RESULTS.read_text("utf-8"))), encoding="utf-8")
+        pages.main()
 
 
 def combinations(quick: bool) -> Iterator[Work]:

@@ -106,7 +106,7 @@ def evaluate(
         cut=sum(best[0].cut for best in found),
         predictions=hypotheses,
         references=references,
-        compared="lowercased" if form.lowercase and not form.recase else "",
+        compared="lowercased" if form.lower else "",
     )
 
 

@@ -13,6 +13,11 @@ class Form(NamedTuple):
     lowercase: bool = False
     recase: bool = False  # outputs get the case back that `casing` has learned
 
+    @property
+    def lower(self) -> bool:
+        """Whether outputs are in lower case, so that references are compared so."""
+        return self.lowercase and not self.recase
+
     def read(self, text: str) -> str:
         """`text` as the model reads it."""
         text = self._normal(text)
@@ -29,7 +34,7 @@ class Form(NamedTuple):
         Composing changes nothing that can be seen. What NFKC takes away, as in "½", stays in the
         reference, so that the model pays for it.
         """
-        return self.written(text.lower() if self.lowercase and not self.recase else text)
+        return self.written(text.lower() if self.lower else text)
 
     def settled(self, text: str) -> str:
         """Of a beginning that is `written`, what nothing that follows can change."""

@@ -23,7 +23,7 @@ from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
 JOINT, SOURCE, TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
 CASING = "casing.json"
-LARGEST_FILE = 64 * 2**20  # a SentencePiece model beyond this is no model of ours
+LARGEST_FILE = 64 * 2**20  # a tokenizer or a casing beyond this is none of ours
 TRAINING_LINES = 500_000
 QUIET = 2  # SentencePiece's log: errors
 SPECIAL = 4 + 256  # PAD, UNK, BOS, EOS and the bytes
@@ -169,9 +169,7 @@ def load(folder: Path, sha256: str = "", config: TokenizerConfig = UNCHANGED) ->
     for name in (JOINT,) if joint else (SOURCE, TARGET):
         path = folder / name
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise ValueError(f"is larger than {LARGEST_FILE} bytes")
-            loaded.append(Tokenizer(path.read_bytes(), form[len(loaded)]))
+            loaded.append(Tokenizer(_content(path), form[len(loaded)]))
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"{path}: cannot be read as a tokenizer: {error}; copy the whole folder again"
@@ -217,11 +215,15 @@ def _reading(side: Tokenizer, form: Form, casing: Casing | None) -> Tokenizer:
     return side if side.form == form and not casing else Tokenizer(side.model, form, casing)
 
 
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"is larger than {LARGEST_FILE} bytes")
+    return path.read_bytes()
+
+
 def _casing(path: Path) -> Casing:
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"is larger than {LARGEST_FILE} bytes")
-        return Casing.from_json(path.read_text("utf-8"))
+        return Casing.from_json(_content(path).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(
             f"{path}: cannot be read as the case of words: {error}; copy the whole folder again"

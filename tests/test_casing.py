@@ -115,15 +115,16 @@ def run(tmp_path_factory):
     """A run whose targets have capitals that only the texts tell."""
     path = tmp_path_factory.mktemp("cased")
     data = toy.write_pairs(path / "data", train=120, held=12)
-    for split in ("train", "validation", "test"):
-        file = data / f"{split}.tsv"
-        rows = (line.split("\t") for line in file.read_text("utf-8").splitlines())
-        cased = "".join(f"{source}\t{cased_as(target)}\n" for source, target in rows)
-        file.write_text(cased, encoding="utf-8")
+    toy.rewrite(data, cased)
     config = toy.config(data, tokenizer__units="char", tokenizer__lowercase="both",
                         tokenizer__recase=True, train__epochs=2)  # fmt: skip
     training.train(config, path / "run", report=Silent())
     return path / "run"
+
+
+def cased(text: str) -> str:
+    rows = (line.split("\t") for line in text.splitlines())
+    return "".join(f"{source}\t{cased_as(target)}\n" for source, target in rows)
 
 
 def cased_as(target: str) -> str:

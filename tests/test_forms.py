@@ -121,10 +121,8 @@ def run(tmp_path_factory):
     """A run over jamo, and in lower case; a letter of the data is composed, and one is not."""
     path = tmp_path_factory.mktemp("jamo")
     data = toy.write_pairs(path / "data", train=120, held=12)
-    for split in ("train", "validation", "test"):
-        file = data / f"{split}.tsv"
-        text = file.read_text("utf-8").replace("a", "한").replace("b", "É").replace("c", "E\u0301")
-        file.write_text(text, encoding="utf-8")
+    letters = str.maketrans({"a": "한", "b": "É", "c": "E\u0301"})
+    toy.rewrite(data, lambda text: text.translate(letters))
     config = toy.config(data, tokenizer__units="char", tokenizer__source_form="NFD",
                         tokenizer__target_form="NFD", tokenizer__lowercase="both",
                         train__epochs=2)  # fmt: skip

@@ -1,6 +1,7 @@
 """A task whose right answer is obvious: the words of the source in reverse."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def write_pairs(folder: Path, train: int = 200, held: int = 30) -> Path:
         text = "".join(f"{source}\t{target}\n" for source, target in pairs(count, number))
         (folder / f"{split}.tsv").write_text(text, encoding="utf-8")
     return folder
+
+
+def rewrite(data: Path, change: Callable[[str], str]) -> None:
+    """Change the text of each file that `write_pairs` has written."""
+    for file in data.glob("*.tsv"):
+        file.write_text(change(file.read_text("utf-8")), encoding="utf-8")
 
 
 def config(data: Path, **values: Any) -> Config:
