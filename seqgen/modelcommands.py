@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -34,6 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, wi
 
 # Lines read ahead of the results, in batches: sorting by length needs some to sort.
 READ_AHEAD = 16
+ONE_MODEL = "--ensemble is of no use without a second --model; give both or none"
 CUT = "{:,} of {:,} outputs were cut at the length limit; --max-length N sets another"
 # Settings that name the data: where one is given, those of the model's run do not count.
 NAMING = ("data.dataset", "data.train_file", "data.validation_file", "data.test_file")
@@ -131,6 +132,13 @@ def score(
     input_file: InputFile = "",
     source_file: Annotated[str, typer.Option(metavar="FILE", help="sources, one a line")] = "",
     target_file: Annotated[str, typer.Option(metavar="FILE", help="targets, one a line")] = "",
+    ensemble: Annotated[
+        Literal["probability", "log_probability"] | None,
+        typer.Option(
+            metavar="probability|log_probability",
+            help="what is averaged where several models score together",
+        ),
+    ] = None,
     as_json: AsJson = False,
     device: Device = "auto",
 ) -> None:
@@ -141,10 +149,14 @@ def score(
     if is_terminal(sys.stdin) and not (pair or input_file or source_file or target_file):
         note("reads pairs, a source, a tab and a target a line; Ctrl-D ends")
     pairs = texts.read_pairs(pair or [], input_file, (source_file, target_file))
+    if ensemble and len(model or ()) < 2:
+        raise UsageError(ONE_MODEL)
     translator = _load(model, device)
-    for group in texts.groups(pairs, READ_AHEAD * translator.config.decode.batch_size):
+    decode = translator.config.decode
+    decode = replace(decode, ensemble=ensemble or decode.ensemble)
+    for group in texts.groups(pairs, READ_AHEAD * decode.batch_size):
         sources, targets = zip(*group, strict=True)
-        for entry, scored in zip(group, translator.score(sources, targets), strict=True):
+        for entry, scored in zip(group, translator.score(sources, targets, decode), strict=True):
             texts.write_score(entry, scored, "json" if as_json else "plain")
         sys.stdout.flush()
 
@@ -204,7 +216,7 @@ def _check_search(given: Values, models: list[str] | None) -> None:
         base = read_config(found / "config.json") if isinstance(found, Path) else None
     decode = resolve(given, base=base).decode
     if "decode.ensemble" in given and len(models or ()) < 2:
-        raise UsageError("--ensemble is of no use without a second --model; give both or none")
+        raise UsageError(ONE_MODEL)
     draws = decode.sample or decode.mbr == "samples"
     searches = decode.beam_size > 1 or decode.mbr == "nbest"
     ways = {

@@ -105,9 +105,10 @@ class Translator:
             self._arranged = marks, together(members, settings.ensemble)
         return self._arranged[1]
 
-    def _forced(self, batch: Batch) -> Forced:
+    def _forced(self, batch: Batch, settings: DecodeConfig | None = None) -> Forced:
         """What the model thinks of given targets."""
-        model = together((self.model, *self.others), self.config.decode.ensemble)
+        settings = settings or self.config.decode
+        model = together((self.model, *self.others), settings.ensemble)
         with torch.inference_mode():
             return model.forced(batch)
 
@@ -197,14 +198,20 @@ class Translator:
         source = self.tokenizers.source
         return segments(text, source, limit, facts.sentences, facts.longest_source)
 
-    def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[Hypothesis]:
-        """What the model thinks of given outputs."""
+    def score(
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        settings: DecodeConfig | None = None,
+    ) -> list[Hypothesis]:
+        """What the model thinks of given outputs, by `settings.ensemble` where it is several."""
         sources, targets = checked(sources), checked(targets)
+        settings = settings or self.config.decode
         found = []
-        size = self.config.decode.batch_size
+        size = settings.batch_size
         for first in range(0, len(sources), size):
             batch = self.batch(sources[first : first + size], targets[first : first + size])
-            log_probs = self._forced(batch).log_probs.double().cpu()
+            log_probs = self._forced(batch, settings).log_probs.double().cpu()
             for text, ids, row in zip(
                 targets[first : first + size],
                 batch.target[:, 1:].tolist(),

@@ -64,7 +64,8 @@ class Copying:
         Copying.seen = (*Copying.seen, decode)
         return [[self.of(text, rank) for rank in range(decode.nbest)] for text in texts]
 
-    def score(self, sources, targets):
+    def score(self, sources, targets, settings=None):
+        Copying.seen = (*Copying.seen, settings)
         return [
             self.of(target, len(source)) for source, target in zip(sources, targets, strict=True)
         ]
@@ -239,6 +240,7 @@ def test_version_is_printed(run):
 # Failures.
 
 
+ONE_MODEL = "seqgen: --ensemble is of no use without a second --model; give both or none\n"
 FAILURES = [
     (["trian"], 2, r"no such command 'trian'\. Did you mean 'train'\?"),
     (["train", "--hiden", "3"], 2, r"no such option: --hiden; did you mean --hidden\?"),
@@ -630,10 +632,13 @@ def test_several_models_are_an_ensemble_that_writes_into_no_run(run, evaluated):
     assert Copying.folder == [runs.RUNS / "run", other]
     assert Copying.seen[-1].ensemble == "log_probability"
     ran = run("translate", "--model", "run", "--ensemble", "probability", "a")
-    assert (ran.code, ran.err) == (
-        2, "seqgen: --ensemble is of no use without a second --model; give both or none\n"
-    )  # fmt: skip
+    assert (ran.code, ran.err) == (2, ONE_MODEL)
+    assert run("score", *words, "--ensemble", "log_probability", "ab", "x").out == "-2.5000\n"
+    assert Copying.seen[-1].ensemble == "log_probability"
     assert run("score", *words, "ab", "x").out == "-2.5000\n"
+    assert Copying.seen[-1].ensemble == "probability"
+    ran = run("score", "--model", "run", "--ensemble", "probability", "ab", "x")
+    assert (ran.code, ran.err) == (2, ONE_MODEL)
     assert "are not written; --output-dir FOLDER says where to" in run("evaluate", *words).err
     assert evaluated.written is None
     run("evaluate", *words, "--output-dir", "out")

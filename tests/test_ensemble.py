@@ -200,6 +200,12 @@ def test_runs_decode_together_and_hypotheses_have_their_forced_score(runs):
     assert checked
     geometric = both.hypotheses(texts, replace(wanted, ensemble="log_probability"))
     assert [row[0].score for row in geometric] != [row[0].score for row in rows]
+    (arithmetic,), (scored,) = (
+        both.score(texts[:1], [rows[0][0].text], replace(wanted, ensemble=average))
+        for average in ("probability", "log_probability")
+    )
+    assert arithmetic.token_scores == pytest.approx(rows[0][0].token_scores, abs=1e-9)
+    assert arithmetic.score != scored.score
     assert list(both.stream(texts[0], DecodeConfig()))[-1] == both.translate(texts[:1])[0]
     assert both.alignment("a b", "b a").target == single.alignment("a b", "b a").target
 
