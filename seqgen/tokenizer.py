@@ -1,23 +1,21 @@
 """Text to ids and back, through SentencePiece models that training makes."""
 
 import hashlib
-import io
 import itertools
 import random
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
-from unicodedata import category
+from typing import NamedTuple
 
 import sentencepiece
 
 from seqgen.casing import Casing, learned
 from seqgen.drawing import Drawing
-from seqgen.errors import ConfigError, ModelError
+from seqgen.errors import ModelError
 from seqgen.forms import PLAIN, Form, forms
+from seqgen.pieces import JOINED, SPECIAL, trained
 from seqgen.sections import TokenizerConfig
 from seqgen.vocabulary import BOS, EOS, PAD, UNK
 
@@ -25,14 +23,8 @@ JOINT, SOURCE, TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.
 CASING = "casing.json"
 LARGEST_FILE = 64 * 2**20  # a tokenizer or a casing beyond this is none of ours
 TRAINING_LINES = 500_000
-QUIET = 2  # SentencePiece's log: errors
-SPECIAL = 4 + 256  # PAD, UNK, BOS, EOS and the bytes
-# A word or number behind a bracket or quote is the piece that it is behind a space, with this in
-# between, a noncharacter, which no text holds: "(May" is read as "(", JOINED, " May".
-JOINED, SHOWN_AS = "\ufdd0", "\u203f"
-AMOUNTS = ("Sc", "Sm", "Pd")  # Unicode's classes of what may stand before a number: $ + -
+SHOWN_AS = "\u203f"  # for `JOINED`
 UNCHANGED = TokenizerConfig()
-OPENING = '([{"\u00ab\u201c\u201e\u2018\u00bf\u00a1'
 
 
 class Tokenizer:
@@ -199,14 +191,14 @@ def train(
     targets = (pair[1] for pair in itertools.islice(pairs(), 0, None, stride))
     casing = learned(targets, form[1]) if config.recase else None
     if config.joint:
-        joint = _train(lambda: lines(0, 1), config, "both sides")
+        joint = trained(lambda: lines(0, 1), config, "both sides")
         both = Tokenizer(joint, form[0])
         return Tokenizers(both, _reading(both, form[1], casing))
     own = config.target_units
     target = config if own == "same" else replace(config, units=own, target_units="same")
     return Tokenizers(
-        Tokenizer(_train(lambda: lines(0), config, "the source side"), form[0]),
-        Tokenizer(_train(lambda: lines(1), target, "the target side"), form[1], casing),
+        Tokenizer(trained(lambda: lines(0), config, "the source side"), form[0]),
+        Tokenizer(trained(lambda: lines(1), target, "the target side"), form[1], casing),
     )
 
 
@@ -233,89 +225,6 @@ def _casing(path: Path) -> Casing:
 def encodable(text: str) -> str:
     """`text` with U+FFFD for lone surrogates, which UTF-8 cannot hold, and for `JOINED`."""
     return text if text.isascii() else re.sub(f"[\ud800-\udfff{JOINED}]", "\ufffd", text)
-
-
-def _train(lines: Callable[[], Iterable[str]], config: TokenizerConfig, which: str) -> bytes:
-    written = io.BytesIO()
-    size, characters = _survey(lines())
-    failed: list[Exception] = []
-
-    def kept() -> Iterator[str]:
-        # SentencePiece makes a RuntimeError of whatever its iterator raises.
-        try:
-            yield from lines()
-        except Exception as error:
-            failed.append(error)
-            raise
-
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=kept(),
-            model_writer=written,
-            model_type=config.units,
-            vocab_size=config.vocabulary or size,
-            # Vocabularies of characters and words are as large as they are.
-            hard_vocab_limit=bool(config.vocabulary) and config.units in ("unigram", "bpe"),
-            character_coverage=config.coverage,
-            # A word without a piece is unknown: spelt in bytes, its word mark is lost.
-            byte_fallback=config.byte_fallback and config.units != "word",
-            split_digits=config.split_digits,
-            **_normalization(config, characters),
-            max_sentence_length=1 << 20,
-            # The pieces depend on the number of threads.
-            num_threads=1,
-            minloglevel=QUIET,
-            pad_id=PAD,
-            unk_id=UNK,
-            bos_id=BOS,
-            eos_id=EOS,
-        )
-    except RuntimeError as error:
-        if failed:
-            raise failed[0] from None
-        said = f"does not fit {which} of the data: {_bound(str(error))}; 0 finds a size"
-        raise ConfigError(f"tokenizer.vocabulary = {config.vocabulary} {said}") from None
-    return written.getvalue()
-
-
-def _bound(said: str) -> str:
-    """Which size would fit, out of what SentencePiece says."""
-    for pattern, word in ((r"<= (\d+)", "largest"), (r"\d+ vs (\d+)", "smallest")):
-        if found := re.search(pattern, said):
-            return f"the {word} is {found[1]}"
-    return said
-
-
-def _survey(lines: Iterable[str]) -> tuple[int, set[str]]:
-    """How many pieces are enough, and the characters there are.
-
-    Enough for the words that are common: at most 8,000, beside bytes and characters.
-    """
-    words: Counter[str] = Counter()
-    characters: set[str] = set()
-    for line in lines:
-        characters.update(line)
-        words.update(re.findall(r"[^\W\d_]+", line))
-    common = sum(count >= 10 for count in words.values())
-    return SPECIAL + len(characters) + min(max(common, 100), 8000), characters
-
-
-def _normalization(config: TokenizerConfig, characters: set[str]) -> dict[str, Any]:
-    """Options for the normalization asked for or, without one, for rules that put `JOINED` in."""
-    tidy = config.units == "word"
-    opening = sorted(characters & set(OPENING))
-    following = sorted(one for one in characters if one.isalnum() or category(one) in AMOUNTS)
-    rules = [(one + two, f"{one}{JOINED} {two}") for one in opening for two in following]
-    if config.normalization != "identity" or config.units == "char" or not rules:
-        return {"normalization_rule_name": config.normalization, "remove_extra_whitespaces": tidy}
-    sentencepiece.set_min_log_level(QUIET)
-    normalizer = sentencepiece.SentencePieceNormalizer(
-        norm_map=rules,
-        add_dummy_prefix=True,
-        escape_whitespaces=True,
-        remove_extra_whitespaces=tidy,
-    )
-    return {"normalizer": normalizer, "required_chars": JOINED}
 
 
 def _incomplete(tail: bytes) -> bool:

@@ -17,9 +17,9 @@ MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__
 LEVELS = """
     errors vocabulary signals terminal webpage |
     settings sections modelsection trainsection config configfiles resources recipes runs grid
-    devices cache progress journal table hub readers splits corpus forms casing drawing tokenizer
-    segments metrics risk hypotheses schedules distributed diagnostics advice kernels dropout losses
-    agreement ranking packed feeding blended
+    devices cache progress journal table hub readers splits corpus forms casing drawing pieces
+    tokenizer segments metrics risk hypotheses schedules distributed diagnostics advice kernels
+    dropout losses agreement ranking packed feeding blended
     cells normalization recurrent windows stack alone attention coverage copying encoder decoder
     initialization |
     batching sampling preparation subwords | model beams search inference ensemble |
