@@ -26,16 +26,18 @@ from seqgen.vocabulary import PAD
 Making = Callable[[Tensor, Tensor | None], Product]  # of weight [O, I] and bias [O]
 
 
-def ready(model: Seq2Seq, int8: bool = False) -> "Ready":
+def ready(model: Seq2Seq, int8: bool = False, several: bool = True) -> "Ready":
     """The same function as `model`, faster step by step, while its weights stay as they are.
 
     With `int8`, nearly the same: the decoder's weights have 8 bits, if `why_not_int8` is empty, and
-    an LSTM encoder reads several sources at a time in bf16, if the processor multiplies that.
+    where sources may come `several` at a time, an LSTM encoder reads all of them in bf16, if the
+    processor multiplies that.
     """
     single = model.decoder.output.weight.dtype == torch.float32
     if not int8 or not single or why_not_int8(model.device):
         return Ready(model, made_ready)
-    return Ready(model, Quantized, bf16=model.decoder.recurrent_parts == 2 and multiplies_bf16())
+    is_lstm = model.decoder.recurrent_parts == 2
+    return Ready(model, Quantized, bf16=several and is_lstm and multiplies_bf16())
 
 
 def why_not_int8(device: torch.device) -> str:
@@ -91,12 +93,12 @@ class Ready:
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Source, State]:
         """What `step` needs of `source` [B, S], whose lengths [B] are on the CPU."""
-        run = self.alone if self.alone.fits(source, lengths) else None
-        bf16 = self.bf16 and run is None
-        with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+        # One that is alone is read in bf16 as it is among others.
+        run = self.alone if not self.bf16 and self.alone.fits(source, lengths) else None
+        with torch.autocast("cpu", torch.bfloat16) if self.bf16 else nullcontext():
             states, summary = self.model.encoder(source, lengths, run)
             state = self.decoder.start(self.model.bridge(summary), source.shape[1])
-            keys, values = (self._rounded if bf16 else self._exact)(states)
+            keys, values = (self._rounded if self.bf16 else self._exact)(states)
         state = tuple(part.to(self.context) for part in state)
         kinds = self.decoder.recurrent_parts
         parts, others = state[:kinds], state[kinds:]

@@ -12,6 +12,8 @@ from torch.nn import functional
 # Of the products that weights are arranged for. With as many in a product it is fastest, and with
 # fewer as fast as if arranged for these.
 ROWS = 320
+# Inputs of 7 bits: sums of products of what has 8 overflow on processors without VNNI.
+LEVELS, MIDDLE = 63, 64
 FEW = 4  # rows from which on an arranged weight is faster than one that is not
 
 Product = Callable[[Tensor], Tensor]  # [N, I] to [N, O]
@@ -69,36 +71,53 @@ def made_ready(weight: Tensor, bias: Tensor | None = None) -> Product:
 class Quantized:
     """Nearly the same with a weight of 8 bits, each output with a scale of its own.
 
-    Inputs are given 8 bits as they come, with one scale for all of them. Few rows are multiplied by
-    FBGEMM, which begins sooner, many by oneDNN, which is faster where the processor has tiles.
+    Inputs are given 7 bits as they come, each row with a scale of its own: what a row gives does
+    not depend on those beside it. The sums are whole numbers, and so the same in any order. Few
+    rows are multiplied by FBGEMM, which begins sooner, many by oneDNN, which is faster where the
+    processor has tiles.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None):
         weight = weight.detach()
-        scales = weight.abs().amax(1).clamp_min(torch.finfo(weight.dtype).tiny).double() / 127
+        self.bias = weight.new_zeros(len(weight)) if bias is None else bias.detach()
+        self.tiny = torch.finfo(weight.dtype).tiny
+        scales = weight.abs().amax(1).clamp_min(self.tiny).double() / 127
         zeros = torch.zeros_like(scales, dtype=torch.long)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), engine("fbgemm"):
             # That torch will part with such tensors; `quantizes` tells when it has.
             warnings.filterwarnings("ignore", category=UserWarning)
             rounded = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+            self.of_few = torch.ops.quantized.linear_prepack(rounded, None)
         self.many = many_rows()
-        self.of_few = torch.ops.quantized.linear_prepack(rounded, bias)
-        self.of_many = self.of_few
         if self.many < math.inf:
-            with engine("onednn"):
-                self.of_many = torch.ops.quantized.linear_prepack(rounded, bias)
+            arranged = torch.ops.onednn.qlinear_prepack(rounded.int_repr(), None)
+            self.of_many = arranged, scales.float(), zeros
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """[N, I] to [N, O]."""
-        # Inputs of 7 bits: the sums of what has 8 overflow on processors without VNNI.
-        packed = self.of_few if len(inputs) < self.many else self.of_many
-        found: Tensor = torch.ops.quantized.linear_dynamic(inputs, packed, True)
+        largest = torch.linalg.vector_norm(inputs, math.inf, 1, keepdim=True).clamp_min_(self.tiny)
+        product = self._few if len(inputs) < self.many else self._many
+        return torch.addcmul(self.bias, product(inputs / largest), largest)
+
+    def _few(self, inputs: Tensor) -> Tensor:
+        """Of inputs from -1 to 1, without the bias."""
+        found: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+            inputs, 1 / LEVELS, MIDDLE, self.of_few
+        )
+        return found
+
+    def _many(self, inputs: Tensor) -> Tensor:
+        rounded = torch.quantize_per_tensor(inputs, 1 / LEVELS, MIDDLE, torch.quint8).int_repr()
+        found: Tensor = torch.ops.onednn.qlinear_pointwise(
+            rounded, 1 / LEVELS, MIDDLE, *self.of_many, None, 1.0, 0, torch.float32, "none", [], ""
+        )
         return found
 
 
 def many_rows() -> float:
     """From how many rows on oneDNN's products of 8 bits are faster than FBGEMM's."""
-    if "onednn" not in torch.backends.quantized.supported_engines:
+    there = "onednn" in torch.backends.quantized.supported_engines
+    if not there or not hasattr(torch.ops.onednn, "qlinear_pointwise"):
         return math.inf
     known = getattr(torch.cpu, "get_capabilities", None)  # an older torch cannot tell
     return 32 if known and known().get("amx_int8") else 200
@@ -116,8 +135,8 @@ def engine(name: str) -> Iterator[None]:
 
 
 def quantizes() -> bool:
-    """Whether this torch has products of 8 bits."""
+    """Whether this torch has products of 8 bits whose inputs have a scale that is given."""
     there = hasattr(torch, "quantize_per_channel") and hasattr(
-        torch.ops.quantized, "linear_prepack"
+        torch.ops.quantized, "linear_with_input_q_dq_qweight_dq_output_fp32"
     )
-    return there and torch.backends.quantized.engine != "none"
+    return there and "fbgemm" in torch.backends.quantized.supported_engines

@@ -146,7 +146,9 @@ class DecodeConfig(Section):
         "probability", "what is averaged where several models decode together"
     )
     int8: bool = setting(
-        False, "search with weights of 8 bits, LSTMs read in bf16: faster on a CPU, less exact"
+        False,
+        "search with weights of 8 bits; LSTMs read in bf16 unless sentences are decoded one at a "
+        "time: faster on a CPU, less exact",
     )
     batch_size: int = setting(
         64, "sentences decoded at a time", minimum=1, flags=("--per-device-eval-batch-size",)

@@ -99,9 +99,10 @@ class Translator:
         models = (self.model, *self.others)
         weights = (weight for model in models for weight in model.parameters())
         versions = [(weight.data_ptr(), weight._version) for weight in weights]
-        marks = settings.int8, settings.ensemble, versions
+        several = settings.batch_size > 1
+        marks = settings.int8, several, settings.ensemble, versions
         if self._arranged is None or self._arranged[0] != marks:
-            members = [ready(model, settings.int8) for model in models]
+            members = [ready(model, settings.int8, several) for model in models]
             self._arranged = marks, together(members, settings.ensemble)
         return self._arranged[1]
 

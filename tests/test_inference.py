@@ -126,17 +126,27 @@ def test_arranged_products_stay_in_single_precision_under_autocast(rows):
 @pytest.mark.skipif(
     "onednn" not in torch.backends.quantized.supported_engines, reason="this torch has no oneDNN"
 )
-def test_products_of_8_bits_are_nearly_the_same_for_few_rows_and_many(monkeypatch):
+@pytest.mark.parametrize("many", [1, 4, 99])
+def test_what_a_row_gives_with_8_bits_does_not_depend_on_those_beside_it(many, monkeypatch):
     weight, bias, inputs = torch.randn(53, 37), torch.randn(53), torch.randn(9, 37)
-    engine, found = torch.backends.quantized.engine, []
-    for many in (9, 10):
-        monkeypatch.setattr("seqgen.packed.many_rows", lambda many=many: many)
-        product = Quantized(weight, bias)
-        assert product.of_few is not product.of_many
-        found.append(product(inputs))
+    inputs *= torch.logspace(-3, 3, 9)[:, None]
+    inputs[4] = 0
+    engine = torch.backends.quantized.engine
+    monkeypatch.setattr("seqgen.packed.many_rows", lambda: many)
+    product = Quantized(weight, bias)
     assert torch.backends.quantized.engine == engine
-    # The inputs are rounded alike; sums of them differ by what fp32 rounds.
-    torch.testing.assert_close(*found, atol=0.1, rtol=0)
+    together = product(inputs)
+    assert torch.equal(together[4], bias)
+    for rows in (1, 2, 5):  # of either engine: their sums are whole numbers
+        apart = torch.cat([product(some) for some in inputs.split(rows)])
+        torch.testing.assert_close(apart, together, atol=1e-6, rtol=1e-6)
+    # At most half a step of each row's own scale, and half a step of each output's.
+    steps = inputs.abs().amax(1, keepdim=True) / 63, weight.abs().amax(1) / 127
+    most = (
+        steps[0] * (weight.abs() + steps[1][:, None]).sum(1)
+        + steps[1] * inputs.abs().sum(1)[:, None]
+    )
+    assert ((together - bias - inputs @ weight.T).abs() <= 0.501 * most + 1e-6).all()
 
 
 @pytest.mark.parametrize("beam", [1, 3])
@@ -176,10 +186,29 @@ def test_with_8_bits_an_lstm_reads_several_sources_in_bf16(
     rounded = ready(model, int8=True)
     several = given.source, given.source_lengths
     alone = given.source[:1, : given.source_lengths[0]], given.source_lengths[:1]
-    for sources, in_bf16 in ((several, cell == "lstm"), (alone, False)):
+    one_by_one = ready(model, int8=True, several=False)
+    for fast, sources in ((rounded, several), (rounded, alone), (one_by_one, alone)):
+        in_bf16 = fast is rounded and cell == "lstm"
         with torch.inference_mode():
-            each = [model.encode(*sources) for model in (rounded, exact)]
+            each = [model.encode(*sources) for model in (fast, exact)]
         found, wanted = ([*memory, *state] for memory, state in each)
         torch.testing.assert_close(found, wanted, atol=0.03, rtol=0.03)
         same = all(map(torch.equal, found, wanted))
         assert same != in_bf16
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), READY)
+def test_with_8_bits_neighbours_change_nothing(cell, attention, layers, extra, bf16, monkeypatch):
+    model = network(cell, attention, layers, **extra).float()
+    monkeypatch.setattr("seqgen.inference.multiplies_bf16", lambda: bf16)
+    monkeypatch.setattr("seqgen.packed.many_rows", lambda: 4)
+    sources = [[4, 5, 6, 7], [8], [5, 4], [4, 4, 9, 5, 6, 7, 8], [6, 5, 4]]
+    fast, settings = ready(model, int8=True), DecodeConfig(beam_size=3, nbest=2)
+    together = decode(fast, sources, [6] * 5, settings)
+    for source, wanted in zip(sources, together, strict=True):
+        (found,) = decode(fast, [source], [6], settings)
+        assert [one.ids for one in found] == [one.ids for one in wanted]
+        assert [one.score for one in found] == pytest.approx(
+            [one.score for one in wanted], rel=1e-2 if bf16 else 1e-4
+        )
