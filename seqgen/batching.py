@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy
@@ -28,13 +29,15 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch with its ids on `device`."""
-        source, target = (
-            (ids.pin_memory() if device.type == "cuda" and not ids.is_cuda else ids).to(
-                device, non_blocking=True
-            )
-            for ids in (self.source, self.target)
-        )
+        given = self.pinned() if device.type == "cuda" else self
+        source, target = (ids.to(device, non_blocking=True) for ids in (given.source, given.target))
         return self._replace(source=source, target=target)
+
+    def pinned(self) -> "Batch":
+        """The same batch in memory that a GPU copies from by itself, where there is one."""
+        if not torch.cuda.is_available() or self.source.is_cuda:
+            return self
+        return self._replace(source=self.source.pin_memory(), target=self.target.pin_memory())
 
 
 class Side(NamedTuple):
@@ -196,6 +199,20 @@ class Batches:
         by_length = numpy.lexsort((sources, blurred))
         batches = cut(shuffled[by_length], lengths[by_length], self.budget.at(epoch))
         return [batches[place] for place in torch.randperm(len(batches), generator=draw).tolist()]
+
+
+def ahead(groups: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
+    """The same groups, each made by a thread while the one before is computed with."""
+
+    def made() -> list[Batch] | None:
+        group = next(groups, None)
+        return None if group is None else [batch.pinned() for batch in group]
+
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(made)
+        while (group := coming.result()) is not None:
+            coming = maker.submit(made)
+            yield group
 
 
 def mixed(*numbers: int) -> int:

@@ -11,7 +11,7 @@ import torch
 
 from seqgen import checkpoint, distributed
 from seqgen.averaging import RAW, holding
-from seqgen.batching import Batch, Budget, mixed
+from seqgen.batching import Batch, Budget, ahead, mixed
 from seqgen.config import Config
 from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
@@ -158,13 +158,15 @@ class Training:
             self.journal.close()
 
     def _rest_of_epoch(self) -> Iterator[list[Batch]]:
-        return self.batches.groups(
+        groups = self.batches.groups(
             self.progress.epoch,
             self.progress.update,
             self.config.train.accumulate,
             distributed.rank(),
             distributed.world(),
         )
+        # On a CPU the thread would take the time of those that multiply.
+        return ahead(groups) if self.device.type == "cuda" else groups
 
     def _update(self, group: list[Batch]) -> Update:
         """One optimizer step. What is random in it depends on the seed and the step alone."""

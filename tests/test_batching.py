@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqgen.batching import Batches, Budget, Encoded, Side, cut, mixed
+from seqgen.batching import Batches, Budget, Encoded, Side, ahead, cut, mixed
 from seqgen.trainsection import TrainConfig
 from seqgen.vocabulary import BOS, EOS, PAD
 
@@ -178,6 +178,32 @@ def test_a_cursor_goes_on_where_an_epoch_was_left(start):
     batches = Batches(corpus(), Budget(50), seed=1)
     whole = [group[0].target.tolist() for group in batches.groups(1)]
     assert [group[0].target.tolist() for group in batches.groups(1, start)] == whole[start:]
+
+
+def test_groups_made_ahead_are_the_same_and_so_is_what_goes_wrong():
+    batches = Batches(corpus(), Budget(40), seed=1)
+    groups = list(batches.groups(2, size=2))
+    for group, wanted in zip(ahead(batches.groups(2, size=2)), groups, strict=True):
+        for batch, other in zip(group, wanted, strict=True):
+            assert all(map(torch.equal, batch[:3], other[:3]))
+    assert list(ahead(iter([[], []]))) == [[], []], "a rank without a share"
+    asked = []
+
+    def failing():
+        for group in groups[:3]:
+            asked.append(len(asked))
+            yield group
+        raise OSError("gone")
+
+    coming = ahead(failing())
+    next(coming)
+    with pytest.raises(OSError, match="gone"):
+        list(coming)
+    asked.clear()
+    coming = ahead(failing())
+    next(coming)
+    coming.close()  # waits for the one that is being made, and asks for no more
+    assert asked == [0, 1]
 
 
 def test_sorting_makes_batches_dense():
