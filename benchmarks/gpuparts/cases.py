@@ -18,6 +18,8 @@ CELLS = ("lstm", "gru", "rnn")
 ATTENTIONS = ("additive", "general", "dot", "scaled_dot")
 SOURCES, TARGETS = 19, 23  # vocabularies
 SMALL = {"hidden": 10, "embedding": 7, "dropout": 0.0}
+# What an option is where it is on; True where it is not among these.
+ON = {"layer_norm": "inside", "recurrent_dropout": 0.3, "weight_dropout": 0.4}
 SOURCE_LENGTHS, TARGET_LENGTHS = (5, 2, 4, 9, 2), (4, 6, 1, 3, 8)  # without marks
 
 
@@ -34,22 +36,36 @@ class Case(NamedTuple):
 
 
 def cases(quick: bool) -> list[Case]:
-    """Every cell with every attention, shallow and deep, and what else a decoder may have."""
-    every = [
-        *(Case(*each) for each in itertools.product(CELLS, ATTENTIONS, (1, 3))),
-        *(Case(cell, "general", layers, ("copy", "follow"))
-          for cell in CELLS for layers in (1, 3)),
-        *(Case(cell, "general", 2, ("lexical",)) for cell in CELLS),
-        *(Case(cell, "additive", 2, ("attention_coverage",)) for cell in CELLS),
-        *(Case(cell, "additive", 3, ("residual", "follow")) for cell in CELLS),
-    ]  # fmt: skip
-    return every[:: 9 if quick else 1]
+    """Every cell with every attention, shallow and deep, and what else a network may have."""
+    kinds = [
+        [Case(*each) for each in itertools.product(CELLS, ATTENTIONS, (1, 3))],
+        [Case(cell, "general", layers, ("copy", "follow")) for cell in CELLS for layers in (1, 3)],
+        *(
+            [Case(cell, attention, layers, extra) for cell in CELLS]
+            for attention, layers, extra in (
+                ("general", 2, ("lexical",)),
+                ("additive", 2, ("attention_coverage",)),
+                ("additive", 3, ("residual", "follow")),
+                ("general", 2, ("input_feeding",)),
+                ("additive", 2, ("layer_norm",)),
+                ("general", 2, ("recurrent_dropout",)),
+                ("dot", 2, ("weight_dropout",)),
+                ("general", 1, ("weight_dropout", "input_feeding")),
+            )
+        ),
+    ]
+    if quick:  # one of each kind, with one cell after the other
+        return [kind[number % len(kind)] for number, kind in enumerate(kinds)]
+    return list(itertools.chain.from_iterable(kinds))
 
 
 def network(case: Case, device: torch.device, **values: Any) -> Seq2Seq:
-    """A fresh network of this kind without dropout; its weights are far from symmetric."""
+    """A fresh network of this kind whose weights are far from symmetric.
+
+    It has no dropout but what the case has.
+    """
     torch.manual_seed(3)
-    extra = dict.fromkeys(case.extra, True)
+    extra = {name: ON.get(name, True) for name in case.extra}
     config = ModelConfig(cell=case.cell, attention=case.attention, layers=case.layers,
                          **{**SMALL, **extra, **values})  # fmt: skip
     model = build(config, SOURCES, SOURCES if config.copy or config.follow else TARGETS).double()

@@ -6,7 +6,7 @@ import torch
 
 from gpuparts import arithmetic
 from gpuparts.cases import CELLS, Case, cases, network
-from gpuparts.equalities import equalities
+from gpuparts.equalities import equalities, undefined
 from gpuparts.work import Notes, Record, Work, say
 
 EXACT = 1e-8  # of double precision, after sums in another order
@@ -28,6 +28,9 @@ def measure(work: Work, notes: Notes) -> None:
             continue
         model = network(case, work.device)
         for name, check in equalities().items():
+            if why := undefined(name, case):
+                tally.skip(name, str(case), why)
+                continue
             tally.take(name, str(case), EXACT, lambda check=check, model=model: check(model))
     tally.write()
     notes.add("recurrent_layers_of_bf16", arithmetic.kinds(work))
@@ -40,7 +43,8 @@ def measure(work: Work, notes: Notes) -> None:
 
 def of_bf16(work: Work, notes: Notes, tally: "Tally") -> None:
     """How near bf16 comes to fp32."""
-    for case in (Case(cell, "general", 2, extra) for cell in CELLS for extra in ((), ("copy",))):
+    kinds = ((), ("copy",), ("input_feeding",), ("layer_norm",))
+    for case in (Case(cell, "general", 2, extra) for cell in CELLS for extra in kinds):
         tally.take("bf16_loss", str(case), BF16_LOSS, lambda case=case: arithmetic.loss(case, work))
     for tokens in (300,) if work.quick else BATCHES:
         name = f"bf16_gradient_{tokens}"
@@ -57,6 +61,11 @@ class Tally:
         self.notes = notes
         self.rows: dict[str, Record] = {}
         self.failures: list[str] = []
+        self.skipped: list[str] = []
+
+    def skip(self, name: str, case: str, why: str) -> None:
+        """Note that a check says nothing of a case."""
+        self.skipped.append(f"{name} {case}: {why}")
 
     def take(self, name: str, case: str, most: float, check: Callable[[], float]) -> None:
         """Run a check on a case; it holds where the difference is at most `most`."""
@@ -85,6 +94,7 @@ class Tally:
         self.notes.add("failed", sum(row["failed"] for row in rows))
         self.notes.add("checks", shown)
         self.notes.add("failures", self.failures[:40])
+        self.notes.add("skipped", self.skipped)
 
 
 def _noted(notes: Notes, name: str, found: Record) -> float:

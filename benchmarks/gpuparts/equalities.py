@@ -9,44 +9,55 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gpuparts.cases import TARGET_LENGTHS, batch, difference, gradients, part, sources
+from gpuparts.cases import TARGET_LENGTHS, Case, batch, difference, gradients, part, sources
 from seqgen import search
 from seqgen.batching import Batch
 from seqgen.beams import Found
 from seqgen.decoding import Decoding, decode
 from seqgen.errors import ConfigError
+from seqgen.inference import Ready, ready
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
 from seqgen.sections import DecodeConfig
 from seqgen.trainsection import SamplingConfig, TrainConfig
+from seqgen.truncation import learn
 from seqgen.updates import Clipping, update
 from seqgen.vocabulary import PAD
 
 LIMIT = 12  # ids of an output
 DIFFERENT = math.inf  # ids that are not the same
+# What would compare networks that have dropped other things.
+DRAWS = {
+    "processors": "a CPU draws otherwise",
+    "short_windows": "a CPU draws otherwise",
+    "micro_batches": "each batch draws anew",
+}
+
+Network = Seq2Seq | Ready
+Check = Callable[[Seq2Seq], float]
 
 
 def step_by_step(model: Seq2Seq) -> float:
     """Step by step, the log-probabilities are those of the whole sequence."""
     given = batch().to(model.device)
-    whole = model.forced(given).log_probs
-    memory, state = model.encode(given.source, given.source_lengths)
-    pieces = []
-    for ids, gold in zip(given.target.T[:-1], given.target.T[1:], strict=True):
-        log_probs, state = model.step(ids, memory, state)
-        pieces.append(log_probs.gather(1, gold[:, None]).squeeze(1) * (gold != PAD))
-    return difference(pieces, list(whole.T))
+    return difference(_of_targets(_stepped(model, given)), _of_targets(model.whole(given)[0]))
 
 
 def neighbours(model: Seq2Seq) -> float:
     """A sentence alone has the log-probabilities that it has among others."""
-    device, given = model.device, batch()
-    together = model.forced(given.to(device)).log_probs
-    worst = 0.0
-    for row, size in enumerate(TARGET_LENGTHS):
-        alone = model.forced(part(given, row, row + 1).to(device)).log_probs[0]
-        worst = max(worst, difference([together[row, : size + 1]], [alone]))
-    return worst
+    return _among_others(lambda given: model.whole(given)[0], model.device)
+
+
+def ready_steps(model: Seq2Seq) -> float:
+    """The model that is made ready gives the log-probabilities of the model, step for step."""
+    given = batch().to(model.device)
+    return difference(*(_of_targets(_stepped(each, given)) for each in (ready(model), model)))
+
+
+def ready_neighbours(model: Seq2Seq) -> float:
+    """Made ready and step by step, a sentence alone is as it is among others."""
+    fast = ready(model)
+    return _among_others(lambda given: _stepped(fast, given), model.device)
 
 
 def padding(model: Seq2Seq) -> float:
@@ -61,16 +72,28 @@ def padding(model: Seq2Seq) -> float:
 
 def packing(model: Seq2Seq) -> float:
     """Packed and padded sources give one loss and one gradient."""
-    found = []
-    for model.encoder.stack.pack in (True, False):
+    stack, found = model.encoder.stack, []
+    for pack in (True, False):
+        stack.pack = pack
         found.append(_learned(model, batch()))
-    model.encoder.stack.pack = None
+    stack.pack = None
     return difference(*found)
 
 
 def processors(model: Seq2Seq) -> float:
     """The CPU finds the same loss and gradient."""
     return difference(_learned(model, batch()), _learned(copy.deepcopy(model).cpu(), batch()))
+
+
+def long_windows(model: Seq2Seq) -> float:
+    """Windows as long as the texts cut no gradient off."""
+    longest = max(batch().source.shape[1], batch().target.shape[1])
+    return difference(_in_windows(model, longest), _in_windows(model, 0))
+
+
+def short_windows(model: Seq2Seq) -> float:
+    """In windows that cut gradients off, the CPU finds the same loss and gradient."""
+    return difference(*(_in_windows(each, 3) for each in (model, copy.deepcopy(model).cpu())))
 
 
 def micro_batches(model: Seq2Seq) -> float:
@@ -85,7 +108,7 @@ def micro_batches(model: Seq2Seq) -> float:
     return difference(*found)
 
 
-def greedy_and_beam(model: Seq2Seq) -> float:
+def greedy_and_beam(model: Network) -> float:
     """A beam of one finds what greedy search finds."""
     given, limits = sources(batch()), [LIMIT] * len(TARGET_LENGTHS)
     with torch.inference_mode():
@@ -95,7 +118,7 @@ def greedy_and_beam(model: Seq2Seq) -> float:
         return _apart(search.beam(step, step.state, limits, 1, narrow=step.narrow), greedy)
 
 
-def beam_alone(model: Seq2Seq) -> float:
+def beam_alone(model: Network) -> float:
     """A sentence's hypotheses are the same among others and alone."""
     settings, given = DecodeConfig(beam_size=4, nbest=3), sources(batch())
     together = decode(model, given, [LIMIT] * len(given), settings)
@@ -103,7 +126,7 @@ def beam_alone(model: Seq2Seq) -> float:
     return _apart(together, alone)
 
 
-def hypotheses(model: Seq2Seq) -> float:
+def hypotheses(model: Network) -> float:
     """What a hypothesis scored in the search, its ids score when they are given."""
     settings, given = DecodeConfig(beam_size=4, nbest=3), sources(batch())
     rows = decode(model, given, [LIMIT] * len(given), settings)
@@ -141,11 +164,14 @@ def sequential(model: Seq2Seq) -> float:
     return difference(found, found[:3] * 3)
 
 
-def equalities() -> dict[str, Callable[[Seq2Seq], float]]:
+def equalities() -> dict[str, Check]:
     """All of them, by name; the loop of scheduled sampling where this version has one."""
-    every = (step_by_step, neighbours, padding, packing, processors, micro_batches,
-             greedy_and_beam, beam_alone, hypotheses, free_running)  # fmt: skip
-    found = {one.__name__: one for one in every}
+    every = (step_by_step, neighbours, padding, packing, processors, long_windows, short_windows,
+             micro_batches, free_running, ready_steps, ready_neighbours)  # fmt: skip
+    found: dict[str, Check] = {one.__name__: one for one in every}
+    for search_check in (greedy_and_beam, beam_alone, hypotheses):
+        name = search_check.__name__
+        found |= {name: search_check, f"ready_{name}": _made_ready(search_check)}
     try:
         SamplingConfig(passes=0)
     except ConfigError:
@@ -153,12 +179,62 @@ def equalities() -> dict[str, Callable[[Seq2Seq], float]]:
     return {**found, "sequential": sequential}
 
 
+def undefined(name: str, case: Case) -> str:
+    """Why a check says nothing of a network; empty where it does."""
+    if name in DRAWS and {"recurrent_dropout", "weight_dropout"} & set(case.extra):
+        return DRAWS[name]
+    if name == "packing" and {"recurrent_dropout", "layer_norm"} & set(case.extra):
+        return "layers that run step by step are never packed"
+    if name == "sequential" and "input_feeding" in case.extra:
+        return "with input feeding every pass is the loop"
+    return ""
+
+
+def _made_ready(check: Callable[[Network], float]) -> Check:
+    return lambda model: check(ready(model))
+
+
+def _stepped(model: Network, given: Batch) -> Tensor:
+    """Log-probabilities [B, T, V] after each of the targets' ids, step by step."""
+    found = []
+    with torch.inference_mode():
+        memory, state = model.encode(given.source, given.source_lengths)
+        for ids in given.target.T[:-1]:
+            log_probs, state = model.step(ids, memory, state)
+            found.append(log_probs)
+    return torch.stack(found, dim=1)
+
+
+def _of_targets(scores: Tensor) -> list[Tensor]:
+    """Scores [B, T, V] of `batch()` without those after the end of a target."""
+    return [row[: size + 1] for row, size in zip(scores, TARGET_LENGTHS, strict=True)]
+
+
+def _among_others(score: Callable[[Batch], Tensor], device: torch.device) -> float:
+    """How far `score` of each sentence alone is from that among others."""
+    given = batch()
+    alone = [score(part(given, row, row + 1).to(device))[0] for row in range(len(TARGET_LENGTHS))]
+    return difference(alone, _of_targets(score(given.to(device))))
+
+
 def _learned(model: Seq2Seq, given: Batch) -> list[Tensor]:
-    """The loss of training, and the gradient."""
+    """The loss of training, and the gradient, under the same coins every time."""
+    torch.manual_seed(5)
     model.train().zero_grad()
     loss = model(given.to(model.device))
     loss.backward()
     model.eval()
+    return [loss, *(each.clone() for each in gradients(model))]
+
+
+def _in_windows(model: Seq2Seq, size: int) -> list[Tensor]:
+    """The same of an update in windows of source and target; 0: without windows."""
+    model.window = model.encoder.stack.window = size
+    torch.manual_seed(5)
+    model.train().zero_grad()
+    loss = learn(model, batch(), GOLD, 1.0)
+    model.eval()
+    model.window = model.encoder.stack.window = 0
     return [loss, *(each.clone() for each in gradients(model))]
 
 
