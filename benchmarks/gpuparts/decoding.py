@@ -1,4 +1,4 @@
-"""Sentences a second of the search, by batch and beam, and the wait for a single sentence."""
+"""Sentences a second of the search, and what outputs are worth, by batch, beam and arithmetic."""
 
 import itertools
 import random
@@ -11,12 +11,12 @@ from gpuparts import madeup
 from gpuparts.bleu import lines
 from gpuparts.work import Notes, Record, Work, spread
 from seqgen.decoding import decode
-from seqgen.inference import ready
-from seqgen.model import Seq2Seq
+from seqgen.inference import Ready, ready
+from seqgen.metrics import bleu
 from seqgen.sections import DecodeConfig
 from seqgen.translator import Translator
 
-SENTENCES = 100_000
+SENTENCES, DIFFERENT = 100_000, 1000  # whose speed and whose outputs are looked at
 SIZES = (1024, 4096, 256, 64)
 TARGET = 50_000  # sentences a second, greedy
 SECONDS = 3.0  # of a measurement: its batches are drawn out of all
@@ -26,20 +26,23 @@ SINGLE = 40  # sentences that are decoded alone
 class Task(NamedTuple):
     """What is decoded."""
 
-    model: Seq2Seq
+    model: Ready
     sources: list[list[int]]
+    different: list[list[int]]  # each source once
     slope: float  # ids of an output that a source id is good for
     excess: float
     translator: Translator | None  # none of made-up ids
     texts: list[str]
+    references: list[str]  # of those that are different
 
 
 def measure(work: Work, notes: Notes) -> None:
     """Ids to ids at every size; texts to texts; one sentence at a time."""
     task = given(work)
-    notes.add("target_sentences_per_second", TARGET)
     notes.add("model", "trained" if task.translator else "untrained: outputs end at their limit")
     sizes = (8, 32) if work.quick else SIZES
+    notes.add("target", {"sentences_per_s": TARGET, "row": f"{sizes[0]}/beam 1/fp32"})
+    exact: dict[int, list[list[int]]] = {}
     for size in sizes:
         # In small batches calling the device takes the time, not what it computes.
         ways = ("fp32", "tf32", "bf16") if size >= sizes[0] else ("fp32",)
@@ -49,12 +52,38 @@ def measure(work: Work, notes: Notes) -> None:
                 notes.leave_out(name)
                 continue
             settings = DecodeConfig(beam_size=beam, batch_size=size)
-            notes.add(name, throughput(work, task, settings, arithmetic))
+            found = outputs(work, task, settings, arithmetic)
+            exact.setdefault(beam, found)  # fp32 comes first
+            speed = throughput(work, task, settings, arithmetic)
+            notes.add(name, speed | worth(task, found, exact[beam]))
     for beam in (1, 5):
         notes.add(f"single/beam {beam}", alone(work, task, beam))
     if task.translator:
         for beam in (1, 5):
             notes.add(f"texts/beam {beam}", through_text(work, task, sizes[0], beam))
+
+
+def outputs(work: Work, task: Task, settings: DecodeConfig, arithmetic: str) -> list[list[int]]:
+    """The output of each different source."""
+    order = sorted(range(len(task.different)), key=lambda number: len(task.different[number]))
+    found: list[list[int]] = [[] for _ in order]
+    for first in range(0, len(order), settings.batch_size):
+        numbers = order[first : first + settings.batch_size]
+        batch = [task.different[number] for number in numbers]
+        rows = searched(work, task, batch, settings, arithmetic)
+        for number, ids in zip(numbers, rows, strict=True):
+            found[number] = ids
+    return found
+
+
+def worth(task: Task, found: list[list[int]], exact: list[list[int]]) -> Record:
+    """The share of outputs that fp32 gives as well, and the BLEU of what has references."""
+    same = sum(one == other for one, other in zip(found, exact, strict=True)) / len(exact)
+    row: Record = {"same_as_fp32": round(same, 4)}
+    if task.translator:
+        texts = task.translator.tokenizers.target.decode(found)
+        row["bleu"] = round(bleu("none").score(texts, [[one] for one in task.references]), 2)
+    return row
 
 
 def throughput(work: Work, task: Task, settings: DecodeConfig, arithmetic: str) -> Record:
@@ -68,7 +97,7 @@ def throughput(work: Work, task: Task, settings: DecodeConfig, arithmetic: str) 
     work.wait()
     begun = time.perf_counter()
     for batch in batches:
-        tokens += searched(work, task, batch, settings, arithmetic)
+        tokens += sum(map(len, searched(work, task, batch, settings, arithmetic)))
         sentences += len(batch)
         if time.perf_counter() - begun > (0.1 if work.quick else SECONDS):
             break
@@ -87,12 +116,12 @@ def searched(
     batch: Sequence[Sequence[int]],
     settings: DecodeConfig,
     arithmetic: str = "fp32",
-) -> int:
-    """How many ids the best hypotheses of a batch have."""
+) -> list[list[int]]:
+    """The ids of the best hypotheses of a batch."""
     limits = [max(2, round(task.slope * (len(ids) + 1) + task.excess)) for ids in batch]
     with work.arithmetic(arithmetic):
         found = decode(task.model, batch, limits, settings)
-    return sum(len(row[0].ids) for row in found)
+    return [row[0].ids for row in found]
 
 
 def alone(work: Work, task: Task, beam: int) -> Record:
@@ -103,8 +132,8 @@ def alone(work: Work, task: Task, beam: int) -> Record:
     for source in sources:
         work.wait()
         begun = time.perf_counter()
-        tokens = searched(work, task, [source], settings)
-        taken.append((time.perf_counter() - begun, tokens))
+        (ids,) = searched(work, task, [source], settings)
+        taken.append((time.perf_counter() - begun, len(ids)))
     return {
         "ms_a_token": spread([1000 * seconds / tokens for seconds, tokens in taken], 3),
         "ms_a_sentence": spread([1000 * seconds for seconds, _ in taken], 2),
@@ -127,20 +156,29 @@ def given(work: Work) -> Task:
     run = work.folder / "run"
     if not (run / "model.safetensors").exists():
         sources = madeup.rows(madeup.corpus(count, madeup.vocabulary(work), seed=2))
-        return Task(ready(madeup.network(work).eval()), sources, 1.0, 2.0, None, [])
+        model = ready(madeup.network(work).eval())
+        return Task(model, sources, sources[:DIFFERENT], 1.0, 2.0, None, [], [])
     translator = Translator.from_pretrained(run, device=str(work.device))
     facts = translator.config.facts
-    texts = _repeated(lines(_test_file(work)), count)
-    sources = translator.tokenizers.source.encode(texts)
-    # As in Translator.limit.
-    excess = facts.length_excess + 10
-    return Task(ready(translator.model), sources, facts.length_slope, excess, translator, texts)
+    each, references = (lines(_test_file(work, side)) for side in ("en", "de"))
+    texts = _repeated(each, count)
+    sources, different = map(translator.tokenizers.source.encode, (texts, each))
+    return Task(
+        model=ready(translator.model),
+        sources=sources,
+        different=different,
+        slope=facts.length_slope,
+        excess=facts.length_excess + 10,  # as in Translator.limit
+        translator=translator,
+        texts=texts,
+        references=references,
+    )
 
 
-def _test_file(work: Work) -> Path:
+def _test_file(work: Work, side: str) -> Path:
     if work.data is None or work.quick:
-        return work.folder / "text" / "test.en"
-    return work.data / "test_2016_flickr.en"
+        return work.folder / "text" / f"test.{side}"
+    return work.data / f"test_2016_flickr.{side}"
 
 
 def _repeated(texts: list[str], count: int) -> list[str]:

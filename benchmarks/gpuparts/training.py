@@ -20,7 +20,7 @@ SIZES = (30_000, 4000, 1000, 10_000, 100_000)  # target tokens; those that matte
 INPUTS = {"gold": GOLD, "sampled": Forcing(0.75, 1)}
 WAYS = (("bf16", "gold"), ("bf16", "sampled"), ("fp32", "gold"), ("fp32", "sampled"),
         ("tf32", "gold"))  # fmt: skip
-TARGET = 1.5e6  # target tokens a second with 30,000 in a batch and bf16
+TARGET = 1_500_000  # target tokens a second with 30,000 in a batch and bf16
 SENTENCES = 200_000
 WARMUP, SECONDS, WINDOWS = 8, 0.7, 3  # updates; of a window; how many
 LOGGED = 50  # updates between two looks at the loss, as in a run
@@ -29,9 +29,9 @@ LOGGED = 50  # updates between two looks at the loss, as in a run
 def measure(work: Work, notes: Notes) -> None:
     """Every size in every way; in the first, with batches at hand as well."""
     loop, corpus = Loop(work), pairs(work)
-    notes.add("target_tokens_per_second", TARGET)
     notes.add("corpus", "of the folder given" if work.data else "made up")
     sizes = (200,) if work.quick else SIZES
+    notes.add("target", {"tokens_per_s": TARGET, "row": "/".join([str(sizes[0]), *WAYS[0]])})
     for size, (arithmetic, inputs) in itertools.product(sizes, WAYS):
         name = f"{size}/{arithmetic}/{inputs}"
         if work.left() < 2 * WINDOWS * SECONDS:
