@@ -90,7 +90,7 @@ def check_device(name: str) -> None:
 def run(name: str, options: argparse.Namespace, folder: Path, seconds: float) -> str:
     """Run a part in a process of its own; what went wrong, if anything."""
     line = [sys.executable, __file__, *sys.argv[1:], "--part", name, "--folder", str(folder)]
-    line += ["--seconds", str(seconds - 2 * ENDING)]
+    line += ["--seconds", str(seconds - 2 * ENDING), "--begun", str(time.time())]
     print(f"{name}, {seconds:.0f} s at most", file=sys.stderr, flush=True)
     errors = folder / f"{name}.errors"
     with errors.open("wb") as stream:
@@ -122,6 +122,7 @@ def part(options: argparse.Namespace) -> None:
         changes=dict(map(setting, options.set)),
         folder=options.folder,
         out=options.out,
+        begun=options.begun,
         until=time.monotonic() + options.seconds,
     )
     module = importlib.import_module(f"gpuparts.{options.part}")
@@ -157,6 +158,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--begun", type=float, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -23,11 +23,16 @@ class Work(NamedTuple):
     changes: dict[str, Any]  # settings of the part `bleu`, by section.name
     folder: Path  # what one part leaves for the next: the trained model
     out: Path  # text files to be read by people
+    begun: float  # when the process was started, on the clock of time.time
     until: float  # on the clock of time.monotonic
 
     def left(self) -> float:
         """Seconds until the part should have ended."""
         return self.until - time.monotonic()
+
+    def age(self) -> float:
+        """Seconds since the process was started."""
+        return time.time() - self.begun
 
     def wait(self) -> None:
         """Return when the device has done all that it was asked for."""
