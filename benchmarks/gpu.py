@@ -7,7 +7,9 @@ FOLDER holds tokenized parallel text, {train,val,test_2016_flickr}.{en,de}, a se
 without it the part `bleu` is left out and the others use made-up sentences. --set changes
 settings of `bleu`. OUT gets gpu.json after every part and the profiles as text; the last line
 printed is gpu.json. All parts on a GPU end within nine minutes and are kept in
-benchmarks/results/gpu.json as well; --quick runs every part on little and keeps nothing.
+benchmarks/results/gpu.json as well, failed checks and all; --quick runs every part on little and
+keeps nothing. The exit code is not 0 where a part broke off, and where a check failed or was left
+out for want of time.
 
 It needs torch, numpy, filelock, sentencepiece (0.2.3), safetensors, sacrebleu (with portalocker,
 regex, tabulate, colorama, lxml), and for the model card huggingface_hub and pyyaml; no datasets,
@@ -54,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     chosen = [name for name in PARTS if name in (options.parts or PARTS)]
     result: dict[str, Any] = {"device": options.device, "quick": options.quick, "trouble": {}}
-    begun, end = time.monotonic(), 0.0
+    begun, end, ended = time.monotonic(), 0.0, True
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen:
             end = min(end + PARTS[name], LATEST)
@@ -63,11 +65,12 @@ def main(options: argparse.Namespace) -> int:
             notes = Path(folder) / f"{name}.json"
             result[name] = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
             result[name]["part_seconds"] = round(time.monotonic() - started, 1)
-            if trouble:
+            ended = ended and not trouble
+            if trouble := "\n".join(filter(None, [trouble, *complaints(result[name])])):
                 result["trouble"][name] = trouble
             result["seconds"] = round(time.monotonic() - begun, 1)
             write(result, options.out / "gpu.json")
-    whole = len(chosen) == len(PARTS) and options.data is not None and not result["trouble"]
+    whole = len(chosen) == len(PARTS) and options.data is not None and ended
     if whole and options.device != "cpu" and not options.quick:
         write(result, RESULTS)
     print(json.dumps(result, separators=(",", ":")), flush=True)
@@ -107,6 +110,16 @@ def run(name: str, options: argparse.Namespace, folder: Path, seconds: float) ->
         return ""
     why = "took too long" if code is None else f"exit code {code}"
     return "\n".join([why, *said.splitlines()[-6:]])
+
+
+def complaints(found: dict[str, Any]) -> list[str]:
+    """Which checks of a part failed, and which it left out."""
+    lines = []
+    if failed := found.get("failed"):
+        lines += [f"failed checks: {failed}", *found["failures"]]
+    if "checks" in found and (names := found.get("left_out")):
+        lines.append(f"no time for the checks of {', '.join(names)}")
+    return lines
 
 
 def part(options: argparse.Namespace) -> None:
