@@ -1,7 +1,6 @@
 """What the figures of speed.py are to be, beside what they are."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 Record = dict[str, Any]
@@ -50,21 +49,22 @@ class Goal(NamedTuple):
         reached = self.here <= self.wanted if self.most else self.here >= self.wanted
         bound = "at most" if self.most else "at least"
         state = "reached" if reached else f"not reached: {GAPS.get(self.gap, 'see NOTES.md')}"
-        return (f"| {self.what} | {self.here:,.2f}{self.unit} | {bound} {self.wanted:g}{self.unit} "
+        here = f"{self.here:,}" if isinstance(self.here, int) else f"{self.here:,.2f}"
+        return (f"| {self.what} | {here}{self.unit} | {bound} {self.wanted:,}{self.unit} "
                 f"| {state} |")  # fmt: skip
 
 
-def goals(result: Record) -> list[str]:
-    """A table of all goals that were measured, in Markdown."""
+def goals(result: Record, of_gpu: Record | None = None) -> list[str]:
+    """A table of all goals that were measured, in Markdown; `of_gpu` is what gpu.py found."""
     judges = {"training": training, "words": words, "decoding": decoding, "start": start}
     found = [goal for name, judge in judges.items() if result.get(name) for goal in judge(result)]
+    found += gpu(of_gpu) if of_gpu else ()
     return ["## Goals", "", "| | here | wanted | |", "|---|--:|--:|---|",
-            *(goal.row for goal in found), *unseen(result)]  # fmt: skip
+            *(goal.row for goal in found), *unseen(result, bool(of_gpu))]  # fmt: skip
 
 
-def unseen(result: Record) -> list[str]:
+def unseen(result: Record, gpu: bool) -> list[str]:
     """What no machine at hand could show."""
-    gpu = (Path(__file__).parent / "results" / "gpu.json").exists()
     seen = "seqgen, bf16" in result["training"]["rows"]
     return UNSEEN[seen : 1 if gpu else 2]
 
@@ -149,3 +149,37 @@ def start(result: Record) -> Iterator[Goal]:
     if "seqgen translate" in rows:
         above = rows["seqgen translate"] - rows["import torch"]
         yield Goal("`seqgen translate`, cold, above `import torch`", above, 0.3, " s", most=True)
+
+
+def gpu(found: Record) -> Iterator[Goal]:
+    """On a GPU; each part tells which of its rows is the one wanted."""
+    yield from gpu_training(found["training"])
+    target = found["bleu"]["target"]
+    row, beam = found["bleu"][target["row"]], target["row"].removeprefix("beam_")
+    what = f"test_2016_flickr on a GPU, beam {beam}"
+    yield Goal(f"{what}, BLEU", row["bleu"], target["bleu"])
+    yield Goal(
+        f"{what}, wall clock from text files to that BLEU",
+        row["seconds_from_text"], target["seconds"], " s", most=True,
+    )  # fmt: skip
+    target = found["decoding"]["target"]
+    what = "decoding on a GPU, {} at a time, {}, {}".format(*target["row"].split("/"))
+    speed = found["decoding"][target["row"]]["sentences_per_s"]
+    yield Goal(what, speed, target["sentences_per_s"], " sentences/s")
+    failed = found["correctness"]["failed"] + len(found["correctness"].get("left_out", []))
+    yield Goal("checks on a GPU that failed or were left out", failed, 0, most=True)
+
+
+def gpu_training(rows: Record) -> Iterator[Goal]:
+    """The speed of the row of the target, its waits, and what sampling costs there."""
+    target = rows["target"]
+    size, arithmetic, _ = target["row"].split("/")
+    gold, sampled = rows[target["row"]], rows[f"{size}/{arithmetic}/sampled"]
+    what = f"training on a GPU, {int(size):,} tokens a batch, {arithmetic}"
+    speed = gold["tokens_per_s"]["median"]
+    yield Goal(what, speed, target["tokens_per_s"], " tokens/s")
+    yield Goal(f"{what}, time in making batches", 100 * gold["waited_for_data"], 1, " %", most=True)
+    yield Goal(
+        f"{what}, a step of scheduled sampling, one pass, of a teacher-forced one",
+        speed / sampled["tokens_per_s"]["median"], 1.2, " x", most=True,
+    )  # fmt: skip

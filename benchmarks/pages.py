@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from goals import goals
+from gpupage import on_a_gpu
 from scores import quality
 
 Record = dict[str, Any]
@@ -19,12 +20,14 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 def main() -> None:
     """Write the page."""
-    speed = json.loads((RESULTS / "speed.json").read_text("utf-8"))
-    (RESULTS.parent / "README.md").write_text(page(speed), encoding="utf-8")
+    speed, gpu = (RESULTS / name for name in ("speed.json", "gpu.json"))
+    of_gpu = json.loads(gpu.read_text("utf-8")) if gpu.exists() else None
+    written = page(json.loads(speed.read_text("utf-8")), of_gpu)
+    (RESULTS.parent / "README.md").write_text(written, encoding="utf-8")
 
 
-def page(result: Record) -> str:
-    """All that was measured, in Markdown."""
+def page(result: Record, of_gpu: Record | None = None) -> str:
+    """All that was measured, in Markdown; `of_gpu` is what gpu.py found, where it has run."""
     parts = {
         "training": training,
         "words": words,
@@ -38,7 +41,7 @@ def page(result: Record) -> str:
         "Made by `speed.py` from `results/speed.json`; `NOTES.md` tells how it came about. Figures "
         "are medians, with the least and the most of the rounds.",
         "",
-        *goals(result),
+        *goals(result, of_gpu),
     ]
     for name, lines_of in parts.items():
         if result.get(name):
@@ -46,6 +49,7 @@ def page(result: Record) -> str:
             # Each model's row tells what it was trained on.
             where = [] if name == "models" else [on(**result["on"][name])]
             lines += ["", f"## {title}", "", *where, *rest]
+    lines += on_a_gpu(of_gpu) if of_gpu else []
     growth = [
         "",
         "## How cost grows",

@@ -1,6 +1,7 @@
 """The programs that measure run, on little; what they measure is no matter of tests."""
 
 import argparse
+import copy
 import json
 import subprocess
 import sys
@@ -107,3 +108,67 @@ def test_a_check_that_fails_or_is_left_out_is_trouble(
     assert gpu.main(options) == bool(trouble)
     told = json.loads(capsys.readouterr().out)["trouble"]
     assert told == ({"correctness": trouble} if trouble else {})
+
+
+def test_what_gpu_finds_stands_on_the_page(of_gpu, gpu):
+    import pages
+
+    found = made_up(of_gpu)
+    speed = json.loads((BENCHMARKS / "results" / "speed.json").read_text("utf-8"))
+    lines = pages.page(speed, found).splitlines()
+    assert not any("no GPU was at hand" in line for line in lines)
+    assert [line for line in GOALS if line not in lines] == []
+    assert [line for line in SECTION if line not in lines] == []
+    without = pages.page(speed).splitlines()
+    assert any("no GPU was at hand" in line for line in without)
+    # All else is as it is without.
+    assert lines[-1] == without[-1]
+    assert [line for line in without if line not in lines and "no GPU was" not in line] == []
+
+
+def made_up(of_gpu):
+    """A result of gpu.py, with figures that no machine has given."""
+    found = copy.deepcopy(of_gpu)
+    found["machine"]["machine"] |= {
+        "gpu": "Abacus", "memory_gib": 1.5, "cuda": "99.1", "driver": "9.9"
+    }  # fmt: skip
+    rows = found["training"]
+    fast = {"tokens_per_s": {"median": 1_600_000, "least": 1_500_000, "most": 1_700_000}}
+    rows["200/bf16/gold"] |= {**fast, "waited_for_data": 0.004, "peak_mib": 4321}
+    rows["200/bf16/sampled"]["tokens_per_s"]["median"] = 1_000_000
+    found["bleu"]["beam_5"] |= {"bleu": 39.25, "seconds_from_text": 61.5}
+    found["decoding"]["8/beam 1/fp32"]["sentences_per_s"] = 51_234
+    found["decoding"]["8/beam 5/bf16"] |= {
+        "sentences_per_s": 9876, "bleu": 38.9, "same_as_fp32": 0.9375
+    }  # fmt: skip
+    failures = ["ready_steps lstm/dot/1: 0.5 apart"]
+    found["correctness"] |= {"passed": 900, "failed": 1, "failures": failures,
+                             "left_out": ["gru/dot/3"], "skipped": ["packing"] * 7}  # fmt: skip
+    return found
+
+
+GOALS = [
+    "| training on a GPU, 200 tokens a batch, bf16 | 1,600,000 tokens/s "
+    "| at least 1,500,000 tokens/s | reached |",
+    "| training on a GPU, 200 tokens a batch, bf16, time in making batches | 0.40 % "
+    "| at most 1 % | reached |",
+    "| training on a GPU, 200 tokens a batch, bf16, a step of scheduled sampling, one pass, of a "
+    "teacher-forced one | 1.60 x | at most 1.2 x | not reached: see NOTES.md |",
+    "| test_2016_flickr on a GPU, beam 5, BLEU | 39.25 | at least 39 | reached |",
+    "| test_2016_flickr on a GPU, beam 5, wall clock from text files to that BLEU | 61.50 s "
+    "| at most 60 s | not reached: see NOTES.md |",
+    "| decoding on a GPU, 8 at a time, beam 1, fp32 | 51,234 sentences/s "
+    "| at least 50,000 sentences/s | reached |",
+    "| checks on a GPU that failed or were left out | 2 | at most 0 | not reached: see NOTES.md |",
+]
+SECTION = [
+    "## On a GPU",
+    "Checks that two ways agree: 900 held, 1 failed, 7 say nothing of their network. "
+    "Failed: ready_steps lstm/dot/1: 0.5 apart. No time for gru/dot/3.",
+    "| training, 200 tokens a batch, bf16, gold inputs "
+    "| 1,600,000 [1,500,000, 1,700,000] target tokens/s "
+    "| at most 4,321 MiB, waits for data 0.4% |",
+    "| text files to outputs of test_2016_flickr, beam 5 | 61.5 s | BLEU 39.2 |",
+    "| decoding, 8 at a time, beam 5, bf16 | 9,876 sentences/s "
+    "| BLEU 38.9, 93.8% of outputs as in fp32 |",
+]
