@@ -8,8 +8,8 @@ without it the part `bleu` is left out and the others use made-up sentences. --s
 settings of `bleu`. OUT gets gpu.json after every part and the profiles as text; the last line
 printed is gpu.json. All parts on a GPU end within nine minutes and are kept in
 benchmarks/results/gpu.json as well, failed checks and all; --quick runs every part on little and
-keeps nothing. The exit code is not 0 where a part broke off, and where a check failed or was left
-out for want of time.
+keeps nothing. The exit code is not 0 where a part broke off or had no time for what has a target,
+and where a check failed or was left out for want of time.
 
 It needs torch, numpy, filelock, sentencepiece (0.2.3), safetensors, sacrebleu (with portalocker,
 regex, tabulate, colorama, lxml), and for the model card huggingface_hub and pyyaml; no datasets,
@@ -65,6 +65,7 @@ def main(options: argparse.Namespace) -> int:
             notes = Path(folder) / f"{name}.json"
             result[name] = json.loads(notes.read_text("utf-8")) if notes.exists() else {}
             result[name]["part_seconds"] = round(time.monotonic() - started, 1)
+            trouble = trouble or lacking(result[name])
             ended = ended and not trouble
             if trouble := "\n".join(filter(None, [trouble, *complaints(result[name])])):
                 result["trouble"][name] = trouble
@@ -110,6 +111,12 @@ def run(name: str, options: argparse.Namespace, folder: Path, seconds: float) ->
         return ""
     why = "took too long" if code is None else f"exit code {code}"
     return "\n".join([why, *said.splitlines()[-6:]])
+
+
+def lacking(found: dict[str, Any]) -> str:
+    """That a part had no time for the row of its target; empty where it had."""
+    row = found["target"]["row"] if "target" in found else ""
+    return f"no time for {row}, which has a target" if row and row not in found else ""
 
 
 def complaints(found: dict[str, Any]) -> list[str]:

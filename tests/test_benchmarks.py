@@ -79,35 +79,37 @@ def test_on_a_cpu_every_part_of_gpu_runs_and_no_check_fails(of_gpu, gpu):
 
 
 @pytest.mark.parametrize(
-    ("apart", "left_out", "trouble"),
+    ("part", "found", "trouble"),
     [
-        (0.0, None, ""),
-        (0.5, None, "failed checks: 1\nready_steps lstm/dot/1: 0.5 apart"),
-        (0.0, "gru/dot/3", "no time for the checks of gru/dot/3"),
+        ("correctness", {"apart": 0.0}, ""),
+        ("correctness", {"apart": 0.5}, "failed checks: 1\nready_steps lstm/dot/1: 0.5 apart"),
+        ("correctness", {"apart": 0.0, "left_out": ["gru/dot/3"]},
+         "no time for the checks of gru/dot/3"),
+        ("decoding", {"target": {"row": "8/beam 1"}, "8/beam 1": {}, "left_out": ["8/beam 5"]}, ""),
+        ("decoding", {"target": {"row": "8/beam 1"}}, "no time for 8/beam 1, which has a target"),
     ],
-)
+)  # fmt: skip
 def test_a_check_that_fails_or_is_left_out_is_trouble(
-    apart, left_out, trouble, gpu, tmp_path, monkeypatch, capsys
+    part, found, trouble, gpu, tmp_path, monkeypatch, capsys
 ):
     from gpuparts.correctness import Tally
     from gpuparts.work import Notes
 
     def run(name, options, folder, seconds):
         notes = Notes(folder / f"{name}.json")
-        tally = Tally(notes)
-        tally.take("ready_steps", "lstm/dot/1", 1e-8, lambda: apart)
-        tally.write()
-        if left_out:
-            notes.leave_out(left_out)
+        for entry, value in found.items():
+            notes.add(entry, value)
+        if "apart" in found:
+            tally = Tally(notes)
+            tally.take("ready_steps", "lstm/dot/1", 1e-8, lambda: found["apart"])
+            tally.write()
         return ""  # the process itself ended well
 
     monkeypatch.setattr(gpu, "run", run)
-    options = argparse.Namespace(
-        device="cpu", quick=True, out=tmp_path, data=None, parts=["correctness"]
-    )
+    options = argparse.Namespace(device="cpu", quick=True, out=tmp_path, data=None, parts=[part])
     assert gpu.main(options) == bool(trouble)
     told = json.loads(capsys.readouterr().out)["trouble"]
-    assert told == ({"correctness": trouble} if trouble else {})
+    assert told == ({part: trouble} if trouble else {})
 
 
 def test_what_gpu_finds_stands_on_the_page(of_gpu, gpu):
