@@ -10,7 +10,7 @@ import torch
 from gpuparts import madeup
 from gpuparts.bleu import lines
 from gpuparts.work import Notes, Record, Work, spread
-from seqgen.batching import Batch, Batches, Budget, Encoded
+from seqgen.batching import Batch, Batches, Budget, Encoded, ahead
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing
 from seqgen.start import make_optimizer
@@ -119,9 +119,9 @@ def timed(loop: Loop, batches: Iterator[list[Batch]], arithmetic: str, forcing: 
 
 
 def endless(batches: Batches) -> Iterator[list[Batch]]:
-    """Epoch after epoch."""
+    """Epoch after epoch, made ahead as in a run on a GPU."""
     epochs: Iterable[int] = itertools.count()
-    return itertools.chain.from_iterable(batches.groups(epoch) for epoch in epochs)
+    return ahead(itertools.chain.from_iterable(batches.groups(epoch) for epoch in epochs))
 
 
 def pairs(work: Work) -> Encoded:
