@@ -1,12 +1,11 @@
 """eole 0.6.4 on the work of benchmarks/speed.py; the command line is measure.py's."""
 
 import argparse
-import time
 from typing import Any
 
 import family
 import measure
-from measure import Result, Stopwatch
+from measure import Result, Stopwatch, Translate
 
 # isort: split
 from eole import train_single
@@ -98,8 +97,8 @@ def training(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
-    """Decode with eole's inference engine."""
+def load(options: argparse.Namespace) -> Translate:
+    """Translate with eole's inference engine."""
     engine = InferenceEnginePY(
         PredictConfig(
             model_path=[str(options.out)],
@@ -110,10 +109,13 @@ def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], 
             beam_size=options.beam,
         )
     )
-    started = time.perf_counter()
-    _, _, predictions = engine.infer_list(sources)
-    return [best for best, *_ in predictions], time.perf_counter() - started
+
+    def translate(sources: list[str]) -> list[str]:
+        _, _, predictions = engine.infer_list(sources)
+        return [best for best, *_ in predictions]
+
+    return translate
 
 
 if __name__ == "__main__":
-    measure.main(train, decode)
+    measure.main(train, load)

@@ -2,12 +2,11 @@
 
 import argparse
 import math
-import time
 from typing import Any
 
 import measure
 import torch
-from measure import Result, Stopwatch
+from measure import Result, Stopwatch, Translate
 
 # isort: split
 from joeynmt import training
@@ -117,28 +116,30 @@ def validated(settings: dict[str, Any], model: torch.nn.Module) -> Result:
     return measure.validation(math.log(scores["ppl"]))
 
 
-def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
-    """Decode with JoeyNMT's `predict`, which does not know the references."""
-    source = options.out / "decode.en"
-    source.write_text("".join(f"{line}\n" for line in sources), encoding="utf-8")
+def load(options: argparse.Namespace) -> Translate:
+    """Translate with JoeyNMT's `predict`, given sentences as `joeynmt translate` gives them."""
     settings = config(options)
-    settings["data"] |= {"dev": None, "test": str(source.with_suffix(""))}
     settings["testing"] |= {"batch_size": options.batch, "beam_size": options.beam}
     settings["testing"]["beam_alpha"] = 1.0
-    args = parse_global_args(settings, mode="test")
-    model, _, _, data = prepare(args, rank=0, mode="test")
-    started = time.perf_counter()
-    *_, tokens, _, _ = predict(
-        model=model,
-        data=data,
-        device=args.device,
-        n_gpu=0,
-        args=args.test,
-        autocast=args.autocast,
-    )
-    seconds = time.perf_counter() - started
-    return [" ".join(piece for piece in row if piece != "</s>") for row in tokens], seconds
+    args = parse_global_args(settings, mode="translate")
+    model, _, _, data = prepare(args, rank=0, mode="translate")
+
+    def translate(sources: list[str]) -> list[str]:
+        data.reset_cache()
+        for source in sources:
+            data.set_item(source)
+        *_, tokens, _, _ = predict(
+            model=model,
+            data=data,
+            device=args.device,
+            n_gpu=0,
+            args=args.test,
+            autocast=args.autocast,
+        )
+        return [" ".join(piece for piece in row if piece != "</s>") for row in tokens]
+
+    return translate
 
 
 if __name__ == "__main__":
-    measure.main(train, decode)
+    measure.main(train, load)

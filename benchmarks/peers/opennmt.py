@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import family
 import measure
 import torch
-from measure import Result, Stopwatch
+from measure import Result, Stopwatch, Translate
 
 # isort: split
 from onmt import train_single
@@ -111,8 +110,8 @@ def command_line(values: dict[str, Any]) -> list[str]:
     return [word for flag in flags for word in flag]
 
 
-def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
-    """Decode with OpenNMT-py's inference engine."""
+def load(options: argparse.Namespace) -> Translate:
+    """Translate with OpenNMT-py's inference engine."""
     values = {
         "model": newest(options),
         "src": options.work / "test.en",
@@ -128,10 +127,13 @@ def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], 
     ArgumentParser._validate_transforms_opts(settings)
     ArgumentParser.validate_translate_opts_dynamic(settings)
     engine = InferenceEnginePY(settings)
-    started = time.perf_counter()
-    _, predictions = engine.infer_list(sources)
-    return [best for best, *_ in predictions], time.perf_counter() - started
+
+    def translate(sources: list[str]) -> list[str]:
+        _, predictions = engine.infer_list(sources)
+        return [best for best, *_ in predictions]
+
+    return translate
 
 
 if __name__ == "__main__":
-    measure.main(train, decode)
+    measure.main(train, load)

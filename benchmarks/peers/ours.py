@@ -1,6 +1,6 @@
 """seqgen on the work of benchmarks/speed.py; the command line is measure.py's, with options.
 
-`train` takes any of seqgen's own flags after its own, and `decode` takes --int8.
+`train` takes --set for settings of seqgen, and `decode` takes --int8.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import measure
 import torch
-from measure import Result, Stopwatch
+from measure import Result, Stopwatch, Translate
 
 # isort: split
 from seqgen import course, training
@@ -84,17 +84,19 @@ def train(options: argparse.Namespace, watch: Stopwatch) -> Result:
     run = options.out / "run"
     training.train(config, run, overwrite=True, report=Silent(), stop=lambda: watch.up)
     result = watch.result(models[0], [])
-    assert Waited.seconds, "batches were made elsewhere"
-    result["waiting"] = round(sum(Waited.seconds) / sum(watch.each), 5)
+    assert Waited.spans, "batches were made elsewhere"
+    making = sum(ended - started for started, ended in Waited.spans)
+    first, _ = Waited.spans[0]  # texts are read and cut before it
+    result["making"] = round(making / (watch.last - first), 5)
     if options.epochs:
-        result |= measure.validation(best_loss(run))
+        result |= measure.validation(last_loss(run))
     return result
 
 
 class Waited(Batches):
-    """Batches that tell how long they take to make."""
+    """Batches that tell when they were made."""
 
-    seconds: ClassVar[list[float]] = []
+    spans: ClassVar[list[tuple[float, float]]] = []  # readings of the clock
 
     def groups(self, *given: Any) -> Iterator[list[Batch]]:
         """The updates of an epoch."""
@@ -102,7 +104,7 @@ class Waited(Batches):
         while True:
             started = time.perf_counter()
             group = next(groups, None)
-            self.seconds.append(time.perf_counter() - started)
+            self.spans.append((started, time.perf_counter()))
             if group is None:
                 return
             yield group
@@ -111,23 +113,23 @@ class Waited(Batches):
         """How many updates an epoch has, for which its batches are laid out."""
         started = time.perf_counter()
         found = super().updates(*given)
-        self.seconds.append(time.perf_counter() - started)
+        self.spans.append((started, time.perf_counter()))
         return found
 
 
-def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
-    """Decode as `seqgen translate` does."""
+def load(options: argparse.Namespace) -> Translate:
+    """Translate as `seqgen translate` does."""
     translator = Translator.from_pretrained(options.out / "run", device="cpu")
     settings = DecodeConfig(
         beam_size=options.beam, batch_size=options.batch, int8=options.int8, length_penalty=1.0
     )
-    texts = [source.replace(MARK, STAND_IN) for source in sources]
-    translator.translate(texts[:2], settings=settings)  # weights are arranged at the first call
-    groups = [texts] if options.batch > 1 else [[text] for text in texts]
-    started = time.perf_counter()
-    found = [one for group in groups for one in translator.translate(group, settings=settings)]
-    seconds = time.perf_counter() - started
-    return [text.replace(STAND_IN, MARK) for text in found], seconds
+
+    def translate(sources: list[str]) -> list[str]:
+        texts = [source.replace(MARK, STAND_IN) for source in sources]
+        found = translator.translate(texts, settings=settings)
+        return [text.replace(STAND_IN, MARK) for text in found]
+
+    return translate
 
 
 def written(work: Path, folder: Path) -> Mapping[str, str]:
@@ -152,7 +154,7 @@ def given(words: str) -> tuple[str, Any]:
         return name, value
 
 
-def best_loss(run: Path) -> float:
+def last_loss(run: Path) -> float:
     """The dev loss of the last validation."""
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
     return float([json.loads(line)["loss"] for line in lines if '"validation"' in line][-1])
@@ -166,4 +168,4 @@ def more(train: argparse.ArgumentParser, decode: argparse.ArgumentParser) -> Non
 
 if __name__ == "__main__":
     torch.set_flush_denormal(True)
-    sys.exit(measure.main(train, decode, more))
+    sys.exit(measure.main(train, load, more))

@@ -6,14 +6,13 @@ and runs in any environment that has torch.
 
 import argparse
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import measure
 import torch
-from measure import Result, Stopwatch
+from measure import Result, Stopwatch, Translate
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
@@ -190,8 +189,8 @@ def encoded(line: str, ids: dict[str, int]) -> list[int]:
     return [ids.get(piece, UNK) for piece in line.split(" ")] + [EOS]
 
 
-def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], float]:
-    """Decode greedily, the sentences in the order that they come in."""
+def load(options: argparse.Namespace) -> Translate:
+    """Translate greedily, the sentences in the order that they come in."""
     if options.beam != 1:
         raise SystemExit("the tutorial's loop has no beam search: --beam 1")
     saved = torch.load(options.out / "model.pt")
@@ -200,13 +199,15 @@ def decode(options: argparse.Namespace, sources: list[str]) -> tuple[list[str], 
     model.eval()
     ids = identities(options.work)
     pieces = list(ids)
-    started = time.perf_counter()
-    found: list[list[int]] = []
-    for first in range(0, len(sources), options.batch):
-        rows = [encoded(line, ids) for line in sources[first : first + options.batch]]
-        found += model.greedy(padded(rows))
-    lines = [" ".join(pieces[number] for number in row) for row in found]
-    return lines, time.perf_counter() - started
+
+    def translate(sources: list[str]) -> list[str]:
+        found: list[list[int]] = []
+        for first in range(0, len(sources), options.batch):
+            rows = [encoded(line, ids) for line in sources[first : first + options.batch]]
+            found += model.greedy(padded(rows))
+        return [" ".join(pieces[number] for number in row) for row in found]
+
+    return translate
 
 
 def more(parser: argparse.ArgumentParser, _decode: argparse.ArgumentParser) -> None:
@@ -225,4 +226,4 @@ def more(parser: argparse.ArgumentParser, _decode: argparse.ArgumentParser) -> N
 
 
 if __name__ == "__main__":
-    measure.main(train, decode, more)
+    measure.main(train, load, more)
