@@ -3,26 +3,27 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from records import paces, peers
+from speedtables import ceiling_of
+
 Record = dict[str, Any]
 
 # Why a goal is missed; NOTES.md has what was tried and what it gave.
 GAPS = {
-    "training": "products of matrices and the LSTM's layers, which oneDNN runs at half their rate, "
-    "are nine tenths of an update",
-    "feeding": "as a step needs the one before, its products are those of 60 rows; all that could "
-    "be was moved out of the steps",
-    "bf16": "layers and products of bf16 take a half of an update; the rest is fp32, and making a "
-    "program for each new shape",
-    "ceiling": "the LSTM's layers run at half the rate of a product, and a tenth is neither",
-    "64/1": "seven tenths of the time are products of fp32 and an eighth the encoder, as in the "
-    "peers; sentences that take the places of finished ones saved nothing",
-    "64/1 --int8": "products are half of the time, the encoder a tenth, calls and search the rest",
-    "64/5": "three quarters of the time are products of fp32, as in the peers",
-    "64/5 --int8": "products are half of the time, log-softmax and choosing a quarter",
-    "1/1": "nearly all of a step is three products, which read 26 MB of weights, 1.0 ms at the "
-    "rate of memory here; a third of the tutorial loop's time is 0.39 ms",
-    "1/1 --int8": "products are two fifths of a piece's time, encoding a quarter, calls and the "
-    "search the rest; torch.compile made it slower",
+    "training": "nearly all of an update is products of matrices and the LSTM's layers, which run "
+    "slower than products",
+    "feeding": "as a step needs the one before, its products are small; all that could be was "
+    "moved out of the steps",
+    "bf16": "much of an update is fp32, or making a program for each new shape",
+    "ceiling": "the LSTM's layers run slower than products, and some of an update is neither",
+    "64/1": "most of the time is products of fp32, then the encoder, as in the peers; sentences "
+    "that take the places of finished ones saved nothing",
+    "64/1 --int8": "products are the largest part, then the encoder, calls and search",
+    "64/5": "most of the time is products of fp32, as in the peers",
+    "64/5 --int8": "products are the largest part, then log-softmax and choosing",
+    "1/1": "nearly all of a step is three products, which read all their weights for one row",
+    "1/1 --int8": "products are the largest part, then encoding, calls and the search; "
+    "torch.compile made it slower",
 }
 UNSEEN = [
     "| training with bf16 on a CPU, of the fastest peer's fp32 | not measured: no processor with "
@@ -37,21 +38,25 @@ class Goal(NamedTuple):
     """One line of the table."""
 
     what: str
-    here: float
+    here: float | None
     wanted: float
     unit: str = ""
     most: bool = False  # whether what is wanted is the most, and not the least
     gap: str = ""
+    but: str = ""  # what takes from its being reached
 
     @property
     def row(self) -> str:
         """The line in Markdown."""
+        bound = f"{'at most' if self.most else 'at least'} {self.wanted:,}{self.unit}"
+        if self.here is None:
+            return f"| {self.what} | not measured | {bound} | |"
         reached = self.here <= self.wanted if self.most else self.here >= self.wanted
-        bound = "at most" if self.most else "at least"
-        state = "reached" if reached else f"not reached: {GAPS.get(self.gap, 'see NOTES.md')}"
+        state = f"not reached: {GAPS.get(self.gap, 'see NOTES.md')}"
+        if reached:
+            state = f"reached, {self.but}" if self.but else "reached"
         here = f"{self.here:,}" if isinstance(self.here, int) else f"{self.here:,.2f}"
-        return (f"| {self.what} | {here}{self.unit} | {bound} {self.wanted:,}{self.unit} "
-                f"| {state} |")  # fmt: skip
+        return f"| {self.what} | {here}{self.unit} | {bound} | {state} |"
 
 
 def goals(result: Record, of_gpu: Record | None = None) -> list[str]:
@@ -65,56 +70,58 @@ def goals(result: Record, of_gpu: Record | None = None) -> list[str]:
 
 def unseen(result: Record, gpu: bool) -> list[str]:
     """What no machine at hand could show."""
-    seen = "seqgen, bf16" in result["training"]["rows"]
+    seen = "seqgen, bf16" in result.get("training", {}).get("rows", {})
     return UNSEEN[seen : 1 if gpu else 2]
 
 
 def training(result: Record) -> Iterator[Goal]:
     """Against the fastest peer, whose dev loss a ratio must have reached to count."""
     rows, losses = result["training"]["rows"], result.get("models", {})
-    peers = {name: row for name, row in rows.items() if "seqgen" not in name}
-    fastest = max(peers, key=lambda name: peers[name]["median"])
-    # The least loss of the peers whose model had as many epochs.
-    known = {name: one["dev_loss"] for name, one in losses.items() if name in peers
-             and one["epochs"] == losses["seqgen"]["epochs"]}  # fmt: skip
-    for name in ("seqgen", "seqgen, input feeding"):
-        row = rows[name]
-        what = f"training, {name}, of {fastest}"
-        if name in losses and known:
-            least = min(known, key=lambda peer: known[peer])
-            what += f" (dev loss {losses[name]['dev_loss']:.3f}; {least} {known[least]:.3f})"
-        gap = "feeding" if "feeding" in name else "training"
-        yield Goal(what, row["median"] / peers[fastest]["median"], 1.6, " x", gap=gap)
-    ceiling = sorted(result["training"]["ceilings"])[len(result["training"]["ceilings"]) // 2]
-    share = 100 * rows["seqgen"]["median"] / ceiling
-    yield Goal("training, of the ceiling of products", share, 80, " %", gap="ceiling")
-    yield Goal(
-        "a step of scheduled sampling, one pass, of a teacher-forced one",
-        rows["seqgen"]["median"] / rows["seqgen, sampled"]["median"], 1.2, " x", most=True,
-    )  # fmt: skip
-    yield Goal(
-        "sampled step by step, of the tutorial loop",
-        rows["seqgen, sampled step by step"]["median"] / rows["tutorial loop"]["median"], 1, " x",
-    )  # fmt: skip
-    yield Goal(
-        "peak memory, of the leanest peer",
-        rows["seqgen"]["peak_mib"] / min(row["peak_mib"] for row in peers.values()), 1, " x",
-        most=True,
-    )  # fmt: skip
-    if "seqgen, bf16" in rows:
-        yield from rounded(rows, rows[fastest]["median"], fastest, losses)
-    yield Goal("time in making batches", 100 * rows["seqgen"]["waiting"], 1, " %", most=True)
-
-
-def rounded(rows: Record, peer: float, fastest: str, losses: Record) -> Iterator[Goal]:
-    """Training in bf16, whose dev loss is to be that of fp32."""
-    what = f"training, seqgen, bf16, of {fastest} in fp32"
-    yield Goal(what, rows["seqgen, bf16"]["median"] / peer, 2.5, " x", gap="bf16")
-    if {"seqgen", "seqgen, bf16"} <= set(losses):
-        ratio = losses["seqgen, bf16"]["dev_loss"] / losses["seqgen"]["dev_loss"]
+    fastest = max(peers(rows), key=lambda name: rows[name]["median"], default="")
+    if fastest:
+        yield from against(fastest, rows, losses)
+    if "seqgen" in rows:
+        ceiling = ceiling_of("seqgen", result["training"], result["on"]["training"])
+        share = 100 * rows["seqgen"]["median"] / ceiling
+        yield Goal("training, of the ceiling of products", share, 80, " %", gap="ceiling")
+    if {"seqgen", "seqgen, sampled"} <= rows.keys():
         yield Goal(
-            "dev loss with bf16, above that with fp32", 100 * (ratio - 1), 1, " %", most=True
-        )
+            "a step of scheduled sampling, one pass, of a teacher-forced one",
+            rows["seqgen"]["median"] / rows["seqgen, sampled"]["median"], 1.2, " x", most=True,
+        )  # fmt: skip
+    if {"seqgen, sampled step by step", "tutorial loop"} <= rows.keys():
+        steps = rows["seqgen, sampled step by step"]["median"]
+        ratio = steps / rows["tutorial loop"]["median"]
+        yield Goal("sampled step by step, of the tutorial loop", ratio, 1, " x")
+    if fastest and "seqgen" in rows:
+        leanest = min(rows[name]["peak_mib"] for name in peers(rows))
+        ratio = rows["seqgen"]["peak_mib"] / leanest
+        yield Goal("peak memory, of the leanest peer", ratio, 1, " x", most=True)
+    if {"seqgen", "seqgen, bf16"} <= losses.keys():
+        ratio = losses["seqgen, bf16"]["dev_loss"] / losses["seqgen"]["dev_loss"]
+        above = 100 * (ratio - 1)
+        yield Goal("dev loss with bf16, above that with fp32", above, 1, " %", most=True)
+    making = rows.get("seqgen", {}).get("making")
+    yield Goal("time in making batches", making and 100 * making["median"], 1, " %", most=True)
+
+
+def against(fastest: str, rows: Record, losses: Record) -> Iterator[Goal]:
+    """Rates of training, each with its dev loss and the least of the peers."""
+    wanted = {"seqgen": (1.6, "training", ""), "seqgen, input feeding": (1.6, "feeding", ""),
+              "seqgen, bf16": (2.5, "bf16", " in fp32")}  # fmt: skip
+    known = {name: losses[name]["dev_loss"] for name in peers(losses)}
+    for name, (least, gap, how) in wanted.items():
+        if name not in rows:
+            continue
+        told, but = "not trained for its dev loss", "without a dev loss"
+        if name in losses and known:
+            own, best = losses[name]["dev_loss"], min(known, key=lambda peer: known[peer])
+            told = f"dev loss {own:.3f}; {best} {known[best]:.3f}"
+            more = own - known[best]
+            but = f"at a dev loss {more:.3f} above" if more > 0 else ""
+        what = f"training, {name}, of {fastest}{how} ({told})"
+        pace = rows[name]["median"] / rows[fastest]["median"]
+        yield Goal(what, pace, least, " x", gap=gap, but=but)
 
 
 def words(result: Record) -> Iterator[Goal]:
@@ -128,27 +135,38 @@ def words(result: Record) -> Iterator[Goal]:
 
 
 def decoding(result: Record) -> Iterator[Goal]:
-    """Against the fastest peer."""
-    rows = result["decoding"]
+    """Against the fastest peer, whose BLEU a ratio must have reached to count."""
+    rows, losses = result["decoding"], result.get("models", {})
     wanted = {"64/1": (2.5, 2.5), "64/5": (2.5, 2.5), "1/1": (3, 6)}
-    for how, (plain, small) in wanted.items():
-        peers = [row[how]["median"] for name, row in rows.items()
-                 if "seqgen" not in name and how in row]  # fmt: skip
+    for how, bounds in wanted.items():
+        pace = paces(rows, how)
+        fastest = max(peers(pace), key=lambda name: pace[name], default="")
         batch, beam = how.split("/")
-        for name, least in (("seqgen", plain), ("seqgen --int8", small)):
-            if peers and how in rows[name]:
-                what = f"decoding {batch} at a time, beam {beam}, {name}, of the fastest peer"
-                gap = f"{how}{name.removeprefix('seqgen')}"
-                yield Goal(what, rows[name][how]["median"] / max(peers), least, " x", gap=gap)
+        for name, least in zip(("seqgen", "seqgen --int8"), bounds, strict=True):
+            if not fastest or name not in pace:
+                continue
+            own, other = rows[name][how]["bleu"], rows[fastest][how]["bleu"]
+            loss = f", dev loss {losses[fastest]['dev_loss']:.3f}" if fastest in losses else ""
+            what = (f"decoding {batch} at a time, beam {beam}, {name}, of {fastest} "
+                    f"(BLEU {own:.1f}; {fastest} {other:.1f}{loss})")  # fmt: skip
+            less = f"{other - own:.1f}"
+            but = f"at {less} BLEU less" if float(less) > 0 else ""
+            gap = f"{how}{name.removeprefix('seqgen')}"
+            yield Goal(what, pace[name] / pace[fastest], least, " x", gap=gap, but=but)
 
 
 def start(result: Record) -> Iterator[Goal]:
     """Seconds."""
-    rows = {name: row["median"] for name, row in result["start"].items()}
-    yield Goal("`seqgen --help`", rows["seqgen --help"], 0.3, " s", most=True)
-    if "seqgen translate" in rows:
-        above = rows["seqgen translate"] - rows["import torch"]
-        yield Goal("`seqgen translate`, cold, above `import torch`", above, 0.3, " s", most=True)
+    rows = result["start"]
+    yield Goal("`seqgen --help`", rows["seqgen --help"]["median"], 0.3, " s", most=True)
+    what = "`seqgen translate`, cold, above `import torch`"
+    if "above import torch" in rows:
+        row = rows["above import torch"]
+        what += f", pairs from {row['least']:.2f} to {row['most']:.2f} s"
+        yield Goal(what, row["median"], 0.3, " s", most=True)
+    elif "seqgen translate" in rows:
+        above = rows["seqgen translate"]["median"] - rows["import torch"]["median"]
+        yield Goal(f"{what}, medians not of pairs", above, 0.3, " s", most=True)
 
 
 def gpu(found: Record) -> Iterator[Goal]:

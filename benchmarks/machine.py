@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from costs import ceiling
 
 from seqgen.devices import multiplies_bf16
 
-MULTIPLY_ADDS = 7.4e6  # a target token, forward, without input feeding
-BACKWARD = 3  # times the forward pass, both together
 THREADS = 2
 
 Record = dict[str, Any]
@@ -53,8 +52,8 @@ def limits() -> Record:
     source = torch.randn(2**26)
     target = torch.empty_like(source)
     rates["copy"] = 2e-9 * 4 * len(source) / median_of(lambda: target.copy_(source), 7)
-    ceiling = rates["float32"] * 1e9 / (2 * MULTIPLY_ADDS * BACKWARD)
-    return {name: round(rate, 1) for name, rate in rates.items()} | {"ceiling": round(ceiling)}
+    allowed = round(ceiling(rates["float32"]))
+    return {name: round(rate, 1) for name, rate in rates.items()} | {"ceiling": allowed}
 
 
 def median_of(call: Callable[[], object], times: int) -> float:

@@ -6,13 +6,13 @@ writes `README.md` anew from what lies in `results`.
 """
 
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
 from goals import goals
 from gpupage import on_a_gpu
 from scores import quality
+from speedtables import tables
 
 Record = dict[str, Any]
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -28,28 +28,17 @@ def main() -> None:
 
 def page(result: Record, of_gpu: Record | None = None) -> str:
     """All that was measured, in Markdown; `of_gpu` is what gpu.py found, where it has run."""
-    parts = {
-        "training": training,
-        "words": words,
-        "models": models,
-        "decoding": decoding,
-        "start": start,
-    }
     lines = [
         "# How fast",
         "",
         "Made by `speed.py` from `results/speed.json`; `NOTES.md` tells how it came about. Figures "
-        "are medians, with the least and the most of the rounds.",
+        "are medians, with the least and the most of the rounds. Marian and fairseq are not among "
+        "the contestants.",
         "",
         *goals(result, of_gpu),
+        *tables(result),
+        *(on_a_gpu(of_gpu) if of_gpu else ()),
     ]
-    for name, lines_of in parts.items():
-        if result.get(name):
-            title, *rest = lines_of(result[name])
-            # Each model's row tells what it was trained on.
-            where = [] if name == "models" else [on(**result["on"][name])]
-            lines += ["", f"## {title}", "", *where, *rest]
-    lines += on_a_gpu(of_gpu) if of_gpu else []
     growth = [
         "",
         "## How cost grows",
@@ -104,102 +93,6 @@ def windows(path: Path) -> list[str]:
     ]
 
 
-def on(machine: Record, limits: Record, seqgen: str) -> str:
-    """What was measured on."""
-    products = f"{limits['float32']:,.0f} GFLOP/s"
-    if machine.get("bf16"):
-        products += f", {limits['bfloat16']:,.0f} of bf16"
-    return (
-        f"seqgen {seqgen} on {machine['cpu']}, {machine['cores']} cores, {machine['threads']} "
-        f"threads, torch {machine['torch']}, Python {machine['python']}. Matrix products: "
-        f"{products}; memory: {limits['copy']} GB/s."
-    )
-
-
-def training(measured: Record) -> list[str]:
-    """Target tokens a second, beside the fastest peer and the ceiling."""
-    rows = measured["rows"]
-    fastest = max(row["median"] for name, row in rows.items() if "seqgen" not in name)
-    ceiling = statistics.median(measured["ceilings"])
-    waits = f"Making batches takes {rows['seqgen']['waiting']:.2%} of seqgen's time."
-    return [
-        "Training, fp32 where a row says nothing else",
-        "",
-        f"The rate of matrix products beside each round allows {ceiling:,.0f} target tokens a "
-        f"second without input feeding. {waits}",
-        "",
-        "| | target tokens/s | of the fastest peer | of the ceiling | peak MiB | differs |",
-        "|---|--:|--:|--:|--:|---|",
-        *(
-            f"| {name} | {shown(row)} | {row['median'] / fastest:.2f} | "
-            f"{row['median'] / ceiling:.0%} | {row['peak_mib']:,} | {'; '.join(row['differs'])} |"
-            for name, row in rows.items()
-        ),
-    ]
-
-
-def words(rows: Record) -> list[str]:
-    """Target symbols a second on words of characters."""
-    return [
-        "Training on words of characters, 256 at a time, fp32",
-        "",
-        "| | target symbols/s | of yoyodyne | peak MiB | differs |",
-        "|---|--:|--:|--:|---|",
-        *(
-            f"| {name} | {shown(row)} | {of_peer(rows, name)} | {row['peak_mib']:,} | "
-            f"{'; '.join(row['differs'])} |"
-            for name, row in rows.items()
-        ),
-    ]
-
-
-def of_peer(rows: Record, name: str) -> str:
-    """How many times as fast as yoyodyne of the same width."""
-    peer = rows.get(name.replace("seqgen", "yoyodyne"))
-    return f"{rows[name]['median'] / peer['median']:.2f}" if peer else ""
-
-
-def models(losses: Record) -> list[str]:
-    """The dev losses of the models that decode."""
-    return [
-        "Models",
-        "",
-        "| | dev loss, nats a token | epochs | trained on |",
-        "|---|--:|--:|---|",
-        *(
-            f"| {name} | {one['dev_loss']:.3f} | {one['epochs']} | {one['cpu']} |"
-            for name, one in losses.items()
-        ),
-    ]
-
-
-def decoding(measured: Record) -> list[str]:
-    """Output pieces a second, and what they are worth."""
-    fastest = {
-        how: max(
-            (
-                by[how]["median"]
-                for name, by in measured.items()
-                if "seqgen" not in name and how in by
-            ),
-            default=None,
-        )
-        for how in measured["seqgen"]
-    }
-    return [
-        "Decoding test_2016_flickr",
-        "",
-        "| | sentences at a time / beam | output pieces/s | of the fastest peer | BLEU |",
-        "|---|---|--:|--:|--:|",
-        *(
-            f"| {name} | {how} | {shown(row)} | "
-            f"{row['median'] / fastest[how] if fastest[how] else 1:.2f} | {row['bleu']:.1f} |"
-            for name, by in measured.items()
-            for how, row in by.items()
-        ),
-    ]
-
-
 def instruments() -> list[str]:
     """What the instruments of training cost, where that was measured."""
     path = Path(__file__).resolve().parent / "results" / "instruments.json"
@@ -224,18 +117,6 @@ def instruments() -> list[str]:
             for name, row in found["rows"].items()
         ),
     ]
-
-
-def start(seconds: Record) -> list[str]:
-    """How long processes take that begin from nothing."""
-    rows = (f"| `{name}` | {shown(row, 2)} |" for name, row in seconds.items())
-    return ["Start, seconds of wall clock", "", "| | |", "|---|--:|", *rows]
-
-
-def shown(row: Record, digits: int = 0) -> str:
-    """The median, with the least and the most."""
-    median, least, most = (f"{row[name]:,.{digits}f}" for name in ("median", "least", "most"))
-    return f"{median} [{least}, {most}]"
 
 
 if __name__ == "__main__":
