@@ -50,7 +50,7 @@ def contestants(peers: Path | None) -> list[Contestant]:
         Contestant("seqgen", ours, "ours.py"),
         Contestant("seqgen, sampled", ours, "ours.py", sampled, beams=()),
         Contestant("seqgen, sampled step by step", ours, "ours.py", in_turn, beams=()),
-        Contestant("seqgen, input feeding", ours, "ours.py", fed, beams=()),
+        Contestant("seqgen, input feeding", ours, "ours.py", fed, beams=(), compared=True),
         Contestant("seqgen --int8", ours, "ours.py", decode=("--int8",), model="seqgen"),
         Contestant("tutorial loop", ours, "tutorial.py", beams=(1,)),
     ]

@@ -8,24 +8,26 @@ they are not there. Peers run in the environments that benchmarks/peers.sh made 
 with seqgen, A B A B. Each line of FILE has a word, a tab, and the word's symbols with spaces
 between. Medians over the rounds go to benchmarks/results/speed.json, and from there
 into the table of benchmarks/README.md. --quick runs every part on little and writes nothing.
+--tools measures some of them anew and keeps what is known of the others, if that is of this
+machine.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pages
 from contestants import Contestant, contestants, setting
 from machine import limits, machine
+from quickwork import quick
+from records import ALONE, BY_TOOL, Record, comparable, put, spread, told
 
 from seqgen import __version__
 
@@ -35,43 +37,40 @@ EPOCHS = 5
 WIDTHS = (128, 256)  # of networks for words of characters
 PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))  # for them as well
 
-Record = dict[str, Any]
-
 
 def main(options: argparse.Namespace) -> None:
     """Measure what was asked for and write it down."""
+    begun = time.perf_counter()
     found = [one for one in contestants(options.peers)
              if not options.tools or one.name in options.tools]  # fmt: skip
-    here = {"machine": machine(), "limits": limits(), "seqgen": __version__}
+    here: Record = {"machine": machine(), "limits": limits(), "seqgen": __version__}
+    here["rounds"] = options.rounds
     say(f"limits: {here['limits']}")
-    parts: dict[str, Callable[[argparse.Namespace, list[Contestant]], Any]] = {
-        "start": start,
-        "training": training,
-        "words": words,
-        "models": models,
-        "decoding": decoding,
-    }
     result: Record = {"on": {}}
     if RESULTS.exists() and not options.quick:
         result = json.loads(RESULTS.read_text("utf-8"))
-    for name in options.parts or parts:
+    chosen = {name: part for name, part in PARTS.items() if name in (options.parts or PARTS)}
+    some = BY_TOOL if options.tools else ()
+    for name in chosen:
+        if name in some:
+            comparable(result, name, here["machine"])
+    for name, part in chosen.items():
         if name == "words" and options.words is None:
             say("words: left out, and what was measured before stays; --words names a file")
             continue
-        measured = parts[name](options, found)
-        result[name] = over(result.get(name, {}), measured) if options.tools else measured
-        if not (options.tools and name in result["on"]):
-            result["on"][name] = here
-        if not options.quick:
-            RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-            pages.main()
-    say("done")
+        measured = part(options, found)
+        on = here | ({"words": described(options.words)} if name == "words" else {})
+        put(result, name, measured, on, name in some)
+        keep(result, options.quick)
+    say(f"done in {time.perf_counter() - begun:.0f} s")
 
 
-def over(before: Record, measured: Record) -> Record:
-    """What was measured of some tools, over what is known of all."""
-    rows = {"rows": before.get("rows", {}) | measured["rows"]} if "rows" in measured else {}
-    return before | measured | rows
+def keep(result: Record, quick: bool) -> None:
+    """Write the result and its page; a quick one only has to make a page."""
+    text = pages.page(result)
+    if not quick:
+        RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        pages.PAGE.write_text(text, encoding="utf-8")
 
 
 def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
@@ -98,7 +97,7 @@ def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
                 "peak_mib": max(done["peak_mib"] for done in runs),
                 "parameters": runs[0]["parameters"],
                 "differs": runs[0]["differs"],
-                "waiting": statistics.median(done.get("waiting", 0.0) for done in runs),
+                **told("making", runs, 5),
             }
             for name, runs in rows.items()
         },
@@ -135,6 +134,13 @@ def words(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     }
 
 
+def described(words: Path) -> Record:
+    """What tells one file of words from another."""
+    text = words.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()[:12]
+    return {"file": words.name, "lines": len(text.splitlines()), "sha256": digest}
+
+
 def spelled(words: Path, folder: Path) -> None:
     """The words and their symbols as sentences of pieces, as the driver of seqgen takes them."""
     lines = [line.split("\t") for line in words.read_text("utf-8").splitlines()]
@@ -157,10 +163,11 @@ def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
             shutil.rmtree(place, ignore_errors=True)
             epochs = 1 if options.quick else EPOCHS
             done = one.run("train", options.work, place, "--epochs", epochs, *one.train)
+            done["cpu"] = machine()["cpu"]
             marker.write_text(json.dumps(done) + "\n", encoding="utf-8")
         done = json.loads(marker.read_text("utf-8"))
         losses[one.name] = {name: done[name] for name in ("dev_loss", "epochs")}
-        losses[one.name]["cpu"] = done.get("cpu", machine()["cpu"])
+        losses[one.name]["cpu"] = done.get("cpu", "not known")
         say(f"dev loss, {one.name}: {done['dev_loss']:.4f} after {done['epochs']} epochs")
     return losses
 
@@ -176,7 +183,7 @@ def decoding(options: argparse.Namespace, found: list[Contestant]) -> Record:
                     continue
                 file = options.out / "hypotheses"
                 few = ("--sentences", 20) if options.quick else ()
-                few = ("--sentences", 100) if batch == 1 and not few else few
+                few = ("--sentences", ALONE) if batch == 1 and not few else few
                 done = one.run("decode", options.work, place, file, "--batch", batch,
                                "--beam", beam, *few, *one.decode)  # fmt: skip
                 done["bleu"] = bleu(options.work, file)
@@ -187,10 +194,11 @@ def decoding(options: argparse.Namespace, found: list[Contestant]) -> Record:
     return {
         name: {
             how: {**spread([done["pieces"] / done["seconds"] for done in runs]),
-                  "bleu": runs[0]["bleu"], "pieces": runs[0]["pieces"]}
+                  **{one: runs[0][one] for one in ("bleu", "pieces", "sentences")},
+                  **told("ms_a_piece", runs, 3)}
             for how, runs in by.items()
         }
-        for name, by in rows.items()
+        for name, by in rows.items() if by
     }  # fmt: skip
 
 
@@ -206,11 +214,11 @@ def bleu(work: Path, file: Path) -> float:
 
 
 def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
-    """Seconds of wall clock of processes that begin from nothing."""
+    """Seconds of wall clock of processes that begin from nothing, in turn."""
     seqgen = [sys.executable, "-m", "seqgen"]
     commands = {
-        "import torch": [sys.executable, "-c", "import torch"],
         "seqgen --help": [*seqgen, "--help"],
+        "import torch": [sys.executable, "-c", "import torch"],
     }
     model = options.model or options.out / "seqgen" / "run"
     if model.exists():
@@ -226,14 +234,21 @@ def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
             if turn:  # the first one compiles
                 seconds[name].append(time.perf_counter() - begun)
     found = {name: spread(values, 3) for name, values in seconds.items()}
+    if "seqgen translate" in seconds:
+        pairs = zip(seconds["seqgen translate"], seconds["import torch"], strict=True)
+        found["above import torch"] = spread([ours - torch for ours, torch in pairs], 3)
     say(f"start: {found}")
     return found
 
 
-def spread(values: Sequence[float], digits: int = 0) -> Record:
-    """The median with the least and the most."""
-    named = {"median": statistics.median(values), "least": min(values), "most": max(values)}
-    return {name: round(value, digits or None) for name, value in named.items()}
+# What is decoded and started is trained before.
+PARTS = {
+    "training": training,
+    "words": words,
+    "models": models,
+    "decoding": decoding,
+    "start": start,
+}
 
 
 def say(line: str) -> None:
@@ -251,33 +266,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--model", type=Path, help="what `seqgen translate` starts with")
-    parser.add_argument("--parts", nargs="*", help="start, training, words, models, decoding; all")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--tools", nargs="*", help="only these; what others gave before stays")
     parser.add_argument("--quick", action="store_true", help="every part, on little")
     options = parser.parse_args()
     if not options.quick and options.out is None:
         parser.error("WORK and OUT are needed")
-    return options
-
-
-def quick(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
-    """A work of made-up pieces, small enough to see in a minute that all parts run."""
-    options.work, options.out = folder / "work", folder / "out"
-    options.rounds, options.seconds = 1, 3.0
-    options.work.mkdir()
-    options.out.mkdir()
-    numbers = [f"\u2581{number}" for number in range(50)]
-    for split, count in (("train", 600), ("val", 20), ("test", 20)):
-        for language in ("en", "de"):
-            rows = (" ".join(numbers[(7 * row + at) % 50] for at in range(3 + row % 9))
-                    for row in range(count))  # fmt: skip
-            text = "".join(f"{row}\n" for row in rows)
-            (options.work / f"{split}.{language}").write_text(text, encoding="utf-8")
-    options.words = folder / "words.tsv"
-    lines = (f"{number}\t{' '.join(str(number))}\n" for number in range(1000, 2000))
-    options.words.write_text("".join(lines), encoding="utf-8")
-    pieces = ["<pad>", "<unk>", "<s>", "</s>", *numbers]
-    (options.work / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     return options
 
 

@@ -15,9 +15,10 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 @pytest.mark.parametrize(
     ("program", "told"),
     [
-        ("speed.py", ["limits:", "start:", "training, seqgen, input feeding:",
-                      "words, seqgen, width 256:", "dev loss, seqgen:",
-                      "decoding 1/5, seqgen --int8:"]),
+        ("speed.py", ["limits:", "training, seqgen, input feeding:", "words, seqgen, width 256:",
+                      "dev loss, seqgen:", "dev loss, seqgen, input feeding:",
+                      "dev loss, tutorial loop:", "decoding 1/5, seqgen --int8:",
+                      "'seqgen translate':", "'above import torch':", "done in"]),
         ("growth.py", ["width 1024, training:", "beam 16, decoding:"]),
         ("quality.py", ["seqgen, one model |", "seqgen, 2 together |",
                         "1 of 2, below", ", 2 seeds |",
