@@ -34,6 +34,7 @@ from seqgen import __version__
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "speed.json"
 EPOCHS = 5
+STARTS = 9  # of each command, after one that compiles
 WIDTHS = (128, 256)  # of networks for words of characters
 PLAIN = (*setting("model.dropout", 0.0), *setting("train.batch_sentences", 256))  # for them as well
 
@@ -59,7 +60,11 @@ def main(options: argparse.Namespace) -> None:
             say("words: left out, and what was measured before stays; --words names a file")
             continue
         measured = part(options, found)
-        on = here | ({"words": described(options.words)} if name == "words" else {})
+        on = dict(here)
+        if name == "words":
+            on["words"] = described(options.words)
+        if name == "start":
+            on["rounds"] = STARTS
         put(result, name, measured, on, name in some)
         keep(result, options.quick)
     say(f"done in {time.perf_counter() - begun:.0f} s")
@@ -223,15 +228,17 @@ def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     model = options.model or options.out / "seqgen" / "run"
     if model.exists():
         commands["seqgen translate"] = [*seqgen, "translate", "--model", str(model), "A man ."]
+    else:
+        say("start: no model for seqgen translate; the part models trains it, --model names one")
     # What is installed has its bytecode beside it, whatever the shell says that started this.
     environment = {name: value for name, value in os.environ.items()
                    if name != "PYTHONDONTWRITEBYTECODE"}  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for turn in range(4 if options.quick else 10):
+    for turn in range(1 + (3 if options.quick else STARTS)):
         for name, command in commands.items():
             begun = time.perf_counter()
             subprocess.run(command, capture_output=True, check=True, env=environment)
-            if turn:  # the first one compiles
+            if turn:
                 seconds[name].append(time.perf_counter() - begun)
     found = {name: spread(values, 3) for name, values in seconds.items()}
     if "seqgen translate" in seconds:

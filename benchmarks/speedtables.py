@@ -53,7 +53,7 @@ def facts(header: Record) -> list[str]:
         f"memory at {limits['copy']} GB/s",
     ]
     if "rounds" in header:
-        found.append(f"{header['rounds']} rounds")
+        found.append(f"{header['rounds']} round{'s' * (header['rounds'] > 1)}")
     if "words" in header:
         found.append("{lines:,} words of {file} (SHA-256 {sha256})".format(**header["words"]))
     return found
