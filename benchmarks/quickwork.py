@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def quick(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
-    """A work of made-up pieces, small enough to see in a minute that all parts run."""
+    """A work of made-up pieces, small enough to see soon that all parts run."""
     options.work, options.out = folder / "work", folder / "out"
     options.rounds, options.seconds = 1, 3.0
     options.work.mkdir()
