@@ -72,10 +72,11 @@ def main(options: argparse.Namespace) -> None:
 
 def keep(result: Record, quick: bool) -> None:
     """Write the result and its page; a quick one only has to make a page."""
-    text = pages.page(result)
-    if not quick:
-        RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        pages.PAGE.write_text(text, encoding="utf-8")
+    if quick:
+        pages.page(result)
+        return
+    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    pages.main()
 
 
 def training(options: argparse.Namespace, found: list[Contestant]) -> Record:
