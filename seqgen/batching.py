@@ -11,6 +11,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from seqgen.trainsection import TrainConfig
 from seqgen.vocabulary import PAD
@@ -31,6 +32,14 @@ class Batch(NamedTuple):
         """The same batch with its ids on `device`."""
         given = self.pinned() if device.type == "cuda" else self
         source, target = (ids.to(device, non_blocking=True) for ids in (given.source, given.target))
+        return self._replace(source=source, target=target)
+
+    def widened(self, multiple: int) -> "Batch":
+        """The same batch with as much more padding as makes both widths multiples of a number."""
+        source, target = (
+            functional.pad(ids, (0, -ids.shape[1] % multiple), value=PAD)
+            for ids in (self.source, self.target)
+        )
         return self._replace(source=source, target=target)
 
     def pinned(self) -> "Batch":

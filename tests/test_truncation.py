@@ -5,7 +5,7 @@ import weakref
 import pytest
 import test_model
 import torch
-from test_model import batch, network
+from test_model import EVERY, batch, network
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -14,10 +14,11 @@ from seqgen.decoding import padded
 from seqgen.errors import ConfigError
 from seqgen.sampling import GOLD, Forcing
 from seqgen.trainsection import TrainConfig
-from seqgen.truncation import Border, learn
+from seqgen.truncation import WIDTH, Border, learn
 from seqgen.vocabulary import BOS, EOS, PAD
 
 TARGETS = (4, 6, 2)
+DRAWN = ("zoneout", "recurrent_dropout", "weight_dropout")
 T = max(TARGETS) + 1
 KINDS = [
     ("lstm", "general", 1, {}),
@@ -135,6 +136,31 @@ def test_windows_of_padding_alone_are_left_out():
     model, given = network().train(), batch(target_lengths=TARGETS)
     wider = given._replace(target=torch.nn.functional.pad(given.target, (0, 5), value=PAD))
     torch.testing.assert_close(learned(model, wider, 2), learned(model, given, 2))
+
+
+@pytest.mark.parametrize(("cell", "attention", "layers", "extra"), EVERY)
+def test_padding_that_makes_shapes_recur_changes_no_update(cell, attention, layers, extra):
+    # Dropout draws other numbers in a wider batch; what is drawn is not the claim.
+    extra = {**extra, **{name: 0.0 for name in DRAWN if name in extra}}
+    model, given = network(cell, attention, layers, **extra).train(), batch(target_lengths=TARGETS)
+    wider = given.widened(WIDTH)
+    assert {ids.shape[1] % WIDTH for ids in (wider.source, wider.target)} == {0}
+    assert given.widened(1).source.shape == given.source.shape
+    torch.testing.assert_close(learned(model, wider, 0), learned(model, given, 0))
+
+
+@pytest.mark.parametrize(("mixed", "window"), [(True, 0), (False, 0), (True, 3)])
+def test_in_bf16_on_the_cpu_widths_of_batches_recur(mixed, window, monkeypatch):
+    model, given, seen = network().float().train(), batch(target_lengths=TARGETS), []
+    read = model.encoder.forward
+    monkeypatch.setattr(
+        model.encoder,
+        "forward",
+        lambda ids, *rest: (seen.append(ids.shape[1]), read(ids, *rest))[1],
+    )
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        learned(model, given, window)
+    assert seen == [WIDTH if mixed and not window else given.source.shape[1]]
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
