@@ -39,21 +39,30 @@ def page(result: Record, of_gpu: Record | None = None) -> str:
         *tables(result),
         *(on_a_gpu(of_gpu) if of_gpu else ()),
     ]
-    growth = [
-        "",
-        "## How cost grows",
-        "",
-        "By `growth.py`, from `results/growth.json`: tokens a second when one thing is changed.",
-        "",
-        "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
-    ]
-    lines += growth + windows(RESULTS / "truncation.json") + instruments()
+    lines += growth(RESULTS / "growth.json") + windows(RESULTS / "truncation.json") + instruments()
     return "\n".join(lines + texts(RESULTS / "quality.json")) + "\n"
 
 
 def texts(path: Path) -> list[str]:
     """What quality.py found, if it has run."""
     return ["", *quality(json.loads(path.read_text("utf-8")))] if path.exists() else []
+
+
+def growth(path: Path) -> list[str]:
+    """Where the plot of growth.py stands, what it was drawn on and from where it starts."""
+    found = json.loads(path.read_text("utf-8"))
+    machine, base = found["machine"], found["base"]
+    return [
+        "",
+        "## How cost grows",
+        "",
+        "By `growth.py`, from `results/growth.json`: tokens a second when one thing is changed of "
+        f"a width of {base['width']}, {base['batch']:,} tokens a batch, a length of "
+        f"{base['length']}, {base['vocabulary']:,} pieces and beam {base['beam']}. "
+        f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, fp32.",
+        "",
+        "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
+    ]
 
 
 def windows(path: Path) -> list[str]:
