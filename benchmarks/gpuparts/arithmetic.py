@@ -14,6 +14,7 @@ from gpuparts.work import Record, Work
 from seqgen.batching import Batch, Batches, Budget
 from seqgen.config import Config
 from seqgen.dropout import Dropout
+from seqgen.model import Seq2Seq
 from seqgen.recurrent import Recurrent
 from seqgen.sampling import GOLD
 from seqgen.start import make_optimizer
@@ -49,10 +50,7 @@ def gradient(work: Work, tokens: int) -> Record:
 
     Gradients of a mean over many tokens are small: what computes in fp16 would lose them.
     """
-    model = madeup.network(work)
-    for module in model.modules():
-        if isinstance(module, Dropout):
-            module.share = 0.0
+    model = _undropped(work)
     corpus = madeup.corpus(2 + tokens // 8, madeup.vocabulary(work))
     batches = Batches(corpus, Budget(tokens), seed=1).groups(0)
     (given,) = max(batches, key=lambda group: group[0].tokens)
@@ -71,7 +69,7 @@ def gradient(work: Work, tokens: int) -> Record:
 def learned(work: Work) -> Record:
     """The loss before and after `UPDATES` updates, in either precision."""
     config, corpus = madeup.settings(work), madeup.corpus(2000, madeup.vocabulary(work))
-    start, found = madeup.network(work), {}
+    start, found = _undropped(work), {}
     for name in ("fp32", "bf16"):
         model = copy.deepcopy(start)
         optimizer = make_optimizer(model, config.train)
@@ -129,6 +127,15 @@ def write_text(folder: Path, split: str, count: int) -> list[Path]:
     for place, step in zip(places, (1, -1), strict=True):
         place.write_text("".join(" ".join(row[::step]) + "\n" for row in rows), encoding="utf-8")
     return places
+
+
+def _undropped(work: Work) -> Seq2Seq:
+    """The network without dropout, which draws other numbers where batches have other widths."""
+    model = madeup.network(work)
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.share = 0.0
+    return model
 
 
 def _endless(batches: Batches) -> Iterator[list[Batch]]:
