@@ -34,7 +34,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line, wi
 
 # Lines read ahead of the results, in batches: sorting by length needs some to sort.
 READ_AHEAD = 16
-ONE_MODEL = "--ensemble is of no use without a second --model; give both or none"
 CUT = "{:,} of {:,} outputs were cut at the length limit; --max-length N sets another"
 # Settings that name the data: where one is given, those of the model's run do not count.
 NAMING = ("data.dataset", "data.train_file", "data.validation_file", "data.test_file")
@@ -149,8 +148,7 @@ def score(
     if is_terminal(sys.stdin) and not (pair or input_file or source_file or target_file):
         note("reads pairs, a source, a tab and a target a line; Ctrl-D ends")
     pairs = texts.read_pairs(pair or [], input_file, (source_file, target_file))
-    if ensemble and len(model or ()) < 2:
-        raise UsageError(ONE_MODEL)
+    _check_ensemble(bool(ensemble), model)
     translator = _load(model, device)
     decode = translator.config.decode
     decode = replace(decode, ensemble=ensemble or decode.ensemble)
@@ -206,6 +204,11 @@ def _writable(output_dir: str, models: list[str] | None) -> Path | None:
     return None
 
 
+def _check_ensemble(asked: bool, models: list[str] | None) -> None:
+    if asked and len(models or ()) < 2:
+        raise UsageError("--ensemble is of no use without a second --model; give both or none")
+
+
 def _check_search(given: Values, models: list[str] | None) -> None:
     """Say what is wrong with the options before the model is loaded, by its settings."""
     from seqgen.runs import find_model
@@ -215,8 +218,7 @@ def _check_search(given: Values, models: list[str] | None) -> None:
         found = find_model(models[0] if models else "")
         base = read_config(found / "config.json") if isinstance(found, Path) else None
     decode = resolve(given, base=base).decode
-    if "decode.ensemble" in given and len(models or ()) < 2:
-        raise UsageError(ONE_MODEL)
+    _check_ensemble("decode.ensemble" in given, models)
     draws = decode.sample or decode.mbr == "samples"
     searches = decode.beam_size > 1 or decode.mbr == "nbest"
     ways = {

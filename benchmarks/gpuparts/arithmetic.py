@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -10,8 +9,9 @@ from torch import Tensor
 
 from gpuparts import madeup
 from gpuparts.cases import Case, batch, difference, network
+from gpuparts.training import endless
 from gpuparts.work import Record, Work
-from seqgen.batching import Batch, Batches, Budget
+from seqgen.batching import Batches, Budget
 from seqgen.config import Config
 from seqgen.dropout import Dropout
 from seqgen.model import Seq2Seq
@@ -74,7 +74,7 @@ def learned(work: Work) -> Record:
         model = copy.deepcopy(start)
         optimizer = make_optimizer(model, config.train)
         clipping = Clipping(config.train, model.device)
-        batches, losses = _endless(Batches(corpus, Budget(300 if work.quick else 4000), 1)), []
+        batches, losses = endless(Batches(corpus, Budget(300 if work.quick else 4000), 1)), []
         for number in range(UPDATES // 4 if work.quick else UPDATES):
             torch.manual_seed(number)
             group = next(batches)
@@ -136,14 +136,6 @@ def _undropped(work: Work) -> Seq2Seq:
         if isinstance(module, Dropout):
             module.share = 0.0
     return model
-
-
-def _endless(batches: Batches) -> Iterator[list[Batch]]:
-    """Epoch after epoch."""
-    epoch = 0
-    while True:
-        yield from batches.groups(epoch)
-        epoch += 1
 
 
 def _relative(found: Tensor, exact: Tensor) -> float:
