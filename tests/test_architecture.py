@@ -1,6 +1,7 @@
 """The rules of the design that a program can check."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "seqgen"
+BENCHMARKS = ROOT / "benchmarks"
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 # A module may import those of the levels above its own, and those before it in its level.
@@ -61,6 +63,24 @@ def test_modules_import_only_downwards(path):
     names -= {"__version__"}
     upwards = {name for name in names if RANK.get(name, 0) >= RANK[path.stem]}
     assert not upwards, f"{path.name} may not import {', '.join(sorted(upwards))}"
+
+
+def test_no_two_modules_of_the_benchmarks_wait_for_each_other():
+    files = {".".join(path.relative_to(BENCHMARKS).with_suffix("").parts): path
+             for path in BENCHMARKS.rglob("*.py")}  # fmt: skip
+    assert {"speed", "gpuparts.bleu", "peers.ours"} <= files.keys()
+    needs = {}
+    for name, path in files.items():
+        # Only what stands outside functions is imported together with the module.
+        body = ast.parse(path.read_text("utf-8")).body
+        found = {alias.name for node in body if isinstance(node, ast.Import)
+                 for alias in node.names}  # fmt: skip
+        for node in body:
+            if isinstance(node, ast.ImportFrom):
+                found |= {str(node.module), *(f"{node.module}.{one.name}" for one in node.names)}
+        needs[name] = found & files.keys()
+    assert "gpuparts.madeup" in needs["gpuparts.bleu"]
+    graphlib.TopologicalSorter(needs).prepare()  # raises where there is a cycle
 
 
 def test_an_upward_import_would_be_found():

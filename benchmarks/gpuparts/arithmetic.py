@@ -2,7 +2,6 @@
 
 import copy
 import json
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -108,7 +107,7 @@ def toy(work: Work) -> Config:
     """A run on made-up text, whose target is the source in reverse."""
     files = {}
     for split, count in (("train", 400), ("validation", 20), ("test", 20)):
-        places = write_text(work.folder / "toy", split, count)
+        places = madeup.write_text(work.folder / "toy", split, count)
         files[f"data.{split}_file"] = ",".join(map(str, places))
     values = {
         "tokenizer.units": "word", "model.embedding": 16, "model.hidden": 24, "model.layers": 2,
@@ -117,16 +116,6 @@ def toy(work: Work) -> Config:
         "train.device": str(work.device), "train.epochs": 100,
     }  # fmt: skip
     return Config().with_values({**files, **values}, "gpu.py")
-
-
-def write_text(folder: Path, split: str, count: int) -> list[Path]:
-    """Two files of `count` lines, one the other in reverse."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [[f"w{(7 * row + at * at) % 50}" for at in range(3 + row % 9)] for row in range(count)]
-    places = [folder / f"{split}.en", folder / f"{split}.de"]
-    for place, step in zip(places, (1, -1), strict=True):
-        place.write_text("".join(" ".join(row[::step]) + "\n" for row in rows), encoding="utf-8")
-    return places
 
 
 def _undropped(work: Work) -> Seq2Seq:

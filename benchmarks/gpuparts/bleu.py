@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gpuparts import arithmetic
-from gpuparts.work import Notes, Record, Work
+from gpuparts import madeup
+from gpuparts.work import Notes, Record, Work, lines
 from seqgen import checkpoint, ending, preparation, tokenizer, training
 from seqgen.config import Config
 from seqgen.metrics import bleu
@@ -156,13 +156,8 @@ def texts(work: Work) -> dict[str, tuple[Path, Path]]:
         return {}
     if work.data is None or work.quick:
         counts = {"train": 400, "validation": 20, "test": 20}
-        return {split: tuple(arithmetic.write_text(work.folder / "text", split, count))
+        return {split: tuple(madeup.write_text(work.folder / "text", split, count))
                 for split, count in counts.items()}  # fmt: skip
     names = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
     return {split: (work.data / f"{name}.en", work.data / f"{name}.de")
             for split, name in names.items()}  # fmt: skip
-
-
-def lines(file: Path) -> list[str]:
-    """The lines of a file; only a newline ends a line."""
-    return file.read_text("utf-8").removesuffix("\n").split("\n")

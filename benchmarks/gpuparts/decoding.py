@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gpuparts import madeup
-from gpuparts.bleu import lines
-from gpuparts.work import Notes, Record, Work, spread
+from gpuparts.work import Notes, Record, Work, lines, spread
 from seqgen.decoding import decode
 from seqgen.inference import Ready, ready
 from seqgen.metrics import bleu

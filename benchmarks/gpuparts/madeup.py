@@ -1,6 +1,7 @@
 """Made-up sentences with the lengths and the frequencies of real ones, and the timed network."""
 
 import itertools
+from pathlib import Path
 
 import numpy
 import torch
@@ -58,6 +59,16 @@ def corpus(sentences: int, pieces: int, seed: int = 0) -> Encoded:
     return Encoded(
         _side(source, pieces, draw, begun=False), _side(target, pieces, draw, begun=True)
     )
+
+
+def write_text(folder: Path, split: str, count: int) -> list[Path]:
+    """Two files of `count` lines, one the other in reverse."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [[f"w{(7 * row + at * at) % 50}" for at in range(3 + row % 9)] for row in range(count)]
+    places = [folder / f"{split}.en", folder / f"{split}.de"]
+    for place, step in zip(places, (1, -1), strict=True):
+        place.write_text("".join(" ".join(row[::step]) + "\n" for row in rows), encoding="utf-8")
+    return places
 
 
 def rows(corpus: Encoded) -> list[list[int]]:

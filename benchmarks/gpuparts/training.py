@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 
 from gpuparts import madeup
-from gpuparts.bleu import lines
-from gpuparts.work import Notes, Record, Work, spread
+from gpuparts.work import Notes, Record, Work, lines, spread
 from seqgen.batching import Batch, Batches, Budget, Encoded, ahead
 from seqgen.model import Seq2Seq
 from seqgen.sampling import GOLD, Forcing

@@ -77,3 +77,8 @@ def spread(values: Sequence[float], digits: int = 0) -> Record:
 def say(line: str) -> None:
     """Tell whoever waits."""
     print(line, file=sys.stderr, flush=True)
+
+
+def lines(file: Path) -> list[str]:
+    """The lines of a file; only a newline ends a line."""
+    return file.read_text("utf-8").removesuffix("\n").split("\n")
