@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seqgen.energies import Energies
+from seqgen.recurrent import trains_here
 from seqgen.vocabulary import PAD
 
 
@@ -115,10 +117,15 @@ class Additive(Attention):
         return None
 
     def scores(self, queries: Tensor, keys: Tensor, covered: Tensor | None = None) -> Tensor:
-        compared = keys[:, None] if covered is None else keys[:, None] + covered
-        mixed = torch.tanh(self.query(queries)[:, :, None] + compared)  # [B, Q, S, A]
-        energies: Tensor = self.energy(mixed)
-        return energies.squeeze(-1)
+        asked = self.query(queries)
+        if covered is None and trains_here(queries):
+            energies = Energies.apply(asked, keys, self.energy.weight[0])  # type: ignore[no-untyped-call]
+        else:
+            compared = keys[:, None] if covered is None else keys[:, None] + covered
+            mixed = torch.tanh(asked[:, :, None] + compared)  # [B, Q, S, A]
+            energies = self.energy(mixed).squeeze(-1)
+        found: Tensor = energies
+        return found
 
 
 ATTENTIONS: dict[str, type[Dot | General | Additive]] = {

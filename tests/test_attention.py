@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from seqgen import energies
 from seqgen.attention import ATTENTIONS
+from seqgen.energies import Energies
 
 B, Q, S, H, D = 2, 5, 3, 7, 11
 LENGTHS = torch.tensor([3, 2])
@@ -55,6 +57,48 @@ def test_scores_are_the_formula_written_out(name):
                 else:
                     expected = query @ state / (H**0.5 if name == "scaled_dot" else 1)
                 torch.testing.assert_close(scores[b, q, s], expected)
+
+
+@pytest.mark.parametrize("block", [1, S * H, 2 * S * H, Q * S * H, 10**6])
+def test_additive_scores_in_blocks_and_their_gradients(block, monkeypatch):
+    monkeypatch.setattr(energies, "BLOCK", block)
+    attention, queries, states = made("additive")
+    asked, keys = attention.query(queries), attention.remember(states, IDS).keys
+    inputs = [each.detach().requires_grad_() for each in (asked, keys, attention.energy.weight[0])]
+    expected = torch.tanh(asked[:, :, None] + keys[:, None]) @ inputs[2]
+    torch.testing.assert_close(Energies.apply(*inputs), expected)
+    assert torch.autograd.gradcheck(Energies.apply, inputs)
+
+
+def test_training_keeps_nothing_of_every_query_and_state():
+    attention, queries, states = made("additive")
+    kept = []
+
+    def keep(each):
+        kept.append(each)
+        return each
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda each: each):
+        scores = attention.scores(queries, attention.remember(states, IDS).keys)
+    assert scores.requires_grad
+    assert 0 < max(each.numel() for each in kept) < B * Q * S * H
+    with torch.no_grad():
+        torch.testing.assert_close(
+            scores, attention.scores(queries, attention.remember(states, IDS).keys)
+        )
+
+
+def test_additive_scores_are_of_fp32_under_autocast():
+    attention, queries, states = made("additive")
+    attention, queries, states = attention.float(), queries.float(), states.float()
+    keys = attention.remember(states, IDS).keys
+    expected = attention.scores(queries, keys)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = attention.scores(queries, keys)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    found.sum().backward()
+    assert attention.energy.weight.grad.dtype == torch.float32
 
 
 def test_memory_selects_sentences():
