@@ -43,12 +43,12 @@ class CrossEntropy(Function):
     ) -> tuple[Tensor, Tensor]:
         factor = weight.bfloat16() if bf16 else weight
         # Scores, then probabilities, then those less 1 where wanted: the gradient.
-        every = (_rounded(readouts) if bf16 else readouts) @ factor.t()  # [N, V], 0 in added rows
+        every = (rounded(readouts) if bf16 else readouts) @ factor.t()  # [N, V], 0 in added rows
         scores = every[: len(readouts)]
         nats = readouts.new_empty(len(readouts))
         spread = torch.zeros_like(nats)
-        blocks = (_blocks(each, len(weight)) for each in (scores, wanted[:, None], nats, spread))
-        for part, ids, of_gold, of_mean in zip(*blocks, strict=True):
+        parts = (blocks(each, len(weight)) for each in (scores, wanted[:, None], nats, spread))
+        for part, ids, of_gold, of_mean in zip(*parts, strict=True):
             exact = part + bias if bf16 else part.add_(bias)
             gold = exact.gather(1, ids)
             if smoothing:
@@ -73,9 +73,9 @@ class CrossEntropy(Function):
         weighed = readouts * each[:, None]
         if every.dtype == torch.bfloat16:
             to_readouts = (every @ factor)[: len(readouts)].float()
-            to_weight = (every.t() @ _rounded(weighed)).float()
-            residuals = _blocks(every[: len(readouts)], len(weight))
-            shares = zip(_blocks(each, len(weight)), residuals, strict=True)
+            to_weight = (every.t() @ rounded(weighed)).float()
+            residuals = blocks(every[: len(readouts)], len(weight))
+            shares = zip(blocks(each, len(weight)), residuals, strict=True)
             to_bias = torch.stack([share @ part.float() for share, part in shares]).sum(0)
         else:
             to_readouts, to_weight, to_bias = every @ factor, every.t() @ weighed, each @ every
@@ -110,13 +110,13 @@ def _recover(
     nats[lost] = scores[0] - scores[1] - rows.log()
 
 
-def _blocks(values: Tensor, vocabulary: int) -> tuple[Tensor, ...]:
+def blocks(values: Tensor, vocabulary: int) -> tuple[Tensor, ...]:
     """Rows of `values` as many at a time as have scores in the cache."""
     return torch.split(values, max(1, CACHED // vocabulary))
 
 
-def _rounded(rows: Tensor) -> Tensor:
+def rounded(rows: Tensor) -> Tensor:
     """`rows` [N, R] as bf16, with rows of 0 up to a multiple of `ROUND`."""
-    rounded = rows.new_zeros(-(-len(rows) // ROUND) * ROUND, rows.shape[1], dtype=torch.bfloat16)
-    rounded[: len(rows)] = rows
-    return rounded
+    found = rows.new_zeros(-(-len(rows) // ROUND) * ROUND, rows.shape[1], dtype=torch.bfloat16)
+    found[: len(rows)] = rows
+    return found

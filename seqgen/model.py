@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqgen import copying
-from seqgen.agreement import Agreement, Parts, Scored
+from seqgen.agreement import Agreement, Parts, Scored, TwoPasses
 from seqgen.attention import Memory
 from seqgen.batching import Batch
 from seqgen.blended import Blended, Ids, plain
@@ -20,7 +20,7 @@ from seqgen.errors import ConfigError
 from seqgen.initialization import initialize
 from seqgen.losses import CrossEntropy
 from seqgen.modelsection import ModelConfig
-from seqgen.recurrent import State
+from seqgen.recurrent import State, trains_here
 from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
 from seqgen.vocabulary import EOS, PAD, UNK
 
@@ -136,13 +136,21 @@ class Seq2Seq(nn.Module):
         first = self._pass(inputs, gold, real, memory, state)
         again, state = self._read(batch)
         second = self._pass(inputs, gold, real, again, state)
-        loss = Agreement(self.r_drop, self.label_smoothing).loss(
-            self._scored,
-            self._parts(first, memory, real),
-            self._parts(second, again, real),
-            gold.reshape(-1)[real],
-            self.decoder.output.out_features,
-        )
+        wanted, output = gold.reshape(-1)[real], self.decoder.output
+        agreement = Agreement(self.r_drop, self.label_smoothing)
+        if self.decoder.gate is None and trains_here(first.readouts):
+            loss: Tensor = TwoPasses.apply(  # type: ignore[no-untyped-call]
+                *agreement, torch.is_autocast_enabled("cpu"), wanted, first.readouts,
+                second.readouts, output.weight, output.bias,
+            )  # fmt: skip
+        else:
+            loss = agreement.loss(
+                self._scored,
+                self._parts(first, memory, real),
+                self._parts(second, again, real),
+                wanted,
+                output.out_features,
+            )
         return loss + (self._repeating(first, gold) + self._repeating(second, gold)) / 2
 
     def _parts(self, passed: Pass, memory: Memory, real: Tensor) -> Parts:

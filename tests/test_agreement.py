@@ -7,8 +7,8 @@ import torch
 from test_model import batch, network
 from torch.nn import functional
 
-from seqgen import agreement
-from seqgen.agreement import Agreement, Scored, disagreement
+from seqgen import agreement, losses
+from seqgen.agreement import Agreement, Scored, TwoPasses, disagreement
 from seqgen.sampling import Forcing
 from seqgen.vocabulary import PAD
 
@@ -51,6 +51,30 @@ def test_the_loss_and_its_gradients_are_those_of_torch(smoothing, rows, monkeypa
         torch.autograd.grad(found, leaves), torch.autograd.grad(expected, leaves)
     )
     assert max(most) == rows
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize(("held", "cached"), [(2 * V, 2 * V), (10**6, 3 * V), (10**6, 10**6)])
+def test_two_passes_at_once_and_their_gradients(smoothing, held, cached, monkeypatch):
+    monkeypatch.setattr(agreement, "ROUND", 2)
+    monkeypatch.setattr(agreement, "HELD", held)
+    monkeypatch.setattr(losses, "CACHED", cached)
+    torch.manual_seed(1)
+    leaves = [torch.randn(shape, dtype=torch.double, requires_grad=True)
+              for shape in ((N, R), (N, R), (V, R), (V,))]  # fmt: skip
+    one, two, weight, bias = leaves
+    wanted = torch.tensor([3, 0, 10, 3, 7, 1, 3])
+
+    def score(readouts):
+        return Scored(*[functional.linear(readouts, weight, bias).log_softmax(-1)] * 2)
+
+    wished = Agreement(3.0, smoothing)
+    expected = wished.loss(score, (one,), (two,), wanted, V)
+    found = TwoPasses.apply(*wished, False, wanted, *leaves)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(found * 7, leaves), torch.autograd.grad(expected * 7, leaves)
+    )
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
