@@ -1,10 +1,11 @@
-"""How cost grows: tokens a second against width, batch, length, vocabulary and beam.
+"""How cost grows: tokens a second against width, batches, length, vocabulary and beam.
 
     python benchmarks/growth.py [--quick]
 
-The network is that of speed.py, on made-up ids; one thing is changed at a time. Medians go to
-benchmarks/results/growth.json, and as one picture to benchmarks/results/growth.png. --quick takes
-the ends of each range, a few updates each, and writes nothing.
+The network is that of speed.py, on made-up ids; one thing is changed at a time. A batch is of
+tokens in training, and of sentences in decoding. Medians go to benchmarks/results/growth.json, and
+as one picture to benchmarks/results/growth.png. --quick takes the ends of each range, a few updates
+each, and writes nothing.
 """
 
 import argparse
@@ -41,7 +42,8 @@ class Work(NamedTuple):
     """What is changed one thing at a time."""
 
     width: int = 512  # of the decoder; embeddings have half
-    batch: int = 1000  # target tokens; in decoding 64 sentences
+    batch: int = 1000  # target tokens of an update
+    sentences: int = 64  # decoded together
     length: int = 15  # tokens of each source and target
     vocabulary: int = 8000
     beam: int = 1
@@ -50,6 +52,7 @@ class Work(NamedTuple):
 RANGES: dict[str, list[int]] = {
     "width": [64, 128, 256, 512, 1024],
     "batch": [125, 250, 500, 1000, 2000, 4000, 8000],
+    "sentences": [1, 4, 16, 64, 256, 1024],
     "length": [4, 8, 15, 30, 60, 120],
     "vocabulary": [1000, 2000, 4000, 8000, 16000, 32000],
     "beam": [1, 2, 4, 8, 16],
@@ -68,11 +71,8 @@ def main(quick: bool) -> None:
         curves[name] = {}
         for value in (values[0], values[-1]) if quick else values:
             work = Work()._replace(**{name: value})
-            kinds = {"decoding": decoding} if name == "beam" else KINDS
-            for kind, speed in kinds.items():
-                if name == "batch" and kind == "decoding":
-                    continue
-                rate = speed(work, times)
+            for kind in ONLY.get(name, KINDS):
+                rate = KINDS[kind](work, times)
                 curves[name].setdefault(kind, {})[value] = round(rate)
                 print(f"{name} {value}, {kind}: {rate:,.0f} tokens/s", file=sys.stderr, flush=True)
     if not quick:
@@ -97,7 +97,7 @@ def training(work: Work, times: int) -> float:
 def decoding(work: Work, times: int) -> float:
     """Output tokens a second; an untrained model hardly ever ends a sentence by itself."""
     model = ready(build(shape(work), work.vocabulary, work.vocabulary).eval())
-    sources = [made_up(work, EOS)[:-1] for _ in range(64)]  # decoding ends them itself
+    sources = [made_up(work, EOS)[:-1] for _ in range(work.sentences)]  # decoding ends them itself
     limits = [work.length] * len(sources)
     settings = DecodeConfig(beam_size=work.beam)
     written = sum(len(row[0].ids) for row in decode(model, sources, limits, settings))
@@ -105,6 +105,7 @@ def decoding(work: Work, times: int) -> float:
 
 
 KINDS: dict[str, Callable[[Work, int], float]] = {"training": training, "decoding": decoding}
+ONLY = {"batch": ["training"], "sentences": ["decoding"], "beam": ["decoding"]}
 
 
 def shape(work: Work) -> ModelConfig:

@@ -57,11 +57,12 @@ def growth(path: Path) -> list[str]:
         "## How cost grows",
         "",
         "By `growth.py`, from `results/growth.json`: tokens a second when one thing is changed of "
-        f"a width of {base['width']}, {base['batch']:,} tokens a batch, a length of "
-        f"{base['length']}, {base['vocabulary']:,} pieces and beam {base['beam']}. "
+        f"a width of {base['width']}, {base['batch']:,} tokens a batch, {base['sentences']} "
+        f"sentences decoded together, a length of {base['length']}, {base['vocabulary']:,} pieces "
+        f"and beam {base['beam']}. "
         f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}, fp32.",
         "",
-        "![Tokens a second against width, batch, length, vocabulary and beam](results/growth.png)",
+        "![Tokens a second as width, batches, length, pieces or beam grow](results/growth.png)",
     ]
 
 

@@ -19,7 +19,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
                       "dev loss, seqgen:", "dev loss, seqgen, input feeding:",
                       "dev loss, tutorial loop:", "decoding 1/5, seqgen --int8:",
                       "'seqgen translate':", "'above import torch':", "done in"]),
-        ("growth.py", ["width 1024, training:", "beam 16, decoding:"]),
+        ("growth.py", ["width 1024, training:", "sentences 1024, decoding:", "beam 16, decoding:"]),
         ("quality.py", ["seqgen, one model |", "seqgen, 2 together |",
                         "1 of 2, below", ", 2 seeds |",
                         "no file", "seqgen, 5 together | not run"]),
