@@ -158,6 +158,10 @@ CAPTIONS = (
     "with a dropout of 0.3 and 8,000 whole pieces 34.8 after 7 epochs, beam 5; with pieces drawn "
     "anew and words dropped greedy search stood at 28.1 after 5 epochs instead of 31.1."
 )
+FRENCH = (
+    "One seed, with the settings of German as they are; 51 minutes of processor time, the rest of "
+    "the minutes other programs had. On dev greedy search stood at 49.7 after 8 of 26 epochs."
+)
 # In the order of `LANGUAGES`; the best of a language is that of any system, ensembles included.
 BY_LANGUAGE = (
     ("LSTM, tuned", (28.00, 14.67, 31.11, 16.44, 6.22, 26.44, 18.89, 6.67, 5.33, 10.00, 7.56,
@@ -197,7 +201,7 @@ EVERY = (
         ["all"], multi30k("fr"),
         (Published("LIUM-CVC attentional GRU", 59.02),
          Published("Transformer-Tiny, Wu et al. 2021", 61.8, "from memory")),
-        (61.0, 63.0),
+        (61.0, 63.0), (FRENCH, ""),
     ),
     Task("tatoeba-en-fr", "tatoeba-en-fr", "BLEU", "bleu", False, ["all"], tatoeba),
 )  # fmt: skip
