@@ -10,6 +10,7 @@ from seqgen.cells import Chance, inside
 from seqgen.coverage import Coverage
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
+from seqgen.following import Following, before_each
 from seqgen.modelsection import ModelConfig
 from seqgen.normalization import Normalization, between
 from seqgen.recurrent import (
@@ -22,7 +23,7 @@ from seqgen.recurrent import (
     trains_here,
     whole,
 )
-from seqgen.vocabulary import BOS, PAD
+from seqgen.vocabulary import PAD
 
 
 class Decoder(nn.Module):
@@ -30,7 +31,7 @@ class Decoder(nn.Module):
 
     With input feeding (Luong, Pham and Manning 2015, section 3.3) that layer reads the readout of
     the step before as well, so that it is one step after the other, and the last readout [1, N, R]
-    is the last part of the state. Coverage, [1, N, S], stands before that.
+    is the last part of the state. Before that stand coverage and what is followed, [1, N, S] each.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int):
@@ -51,9 +52,7 @@ class Decoder(nn.Module):
         # Whether to write a token or to copy one: after See, Liu and Manning (2017), equation 8,
         # out of the readout.
         self.gate = nn.Linear(readout, 1) if config.copy else None
-        # How much more a state is attended to whose predecessor is what was written last: after
-        # the selective read of Gu et al. (2016), section 3.4, as a bonus on scores.
-        self.follow = nn.Linear(hidden, 1) if config.follow else None
+        self.follow = Following(hidden) if config.follow else None
         self.coverage = Coverage(self.attention, hidden) if config.attention_coverage else None
         self.dropout = Dropout(config.dropout)
         self.activation = ACTIVATIONS[config.activation]
@@ -66,6 +65,8 @@ class Decoder(nn.Module):
         rows = state[0].shape[1]
         if self.coverage is not None:
             state = (*state, self.coverage.start(rows, steps))
+        if self.follow is not None:
+            state = (*state, self.follow.start(rows, steps))
         if not self.feeding:
             return state
         return (*state, state[0].new_zeros(1, rows, self.readout_width))
@@ -156,10 +157,10 @@ class Decoder(nn.Module):
 
         `read` is what the first layer reads there: embeddings, and what it is fed.
         """
-        state, covered = state[: self.recurrent_parts], state[self.recurrent_parts :]
+        state, looked = state[: self.recurrent_parts], state[self.recurrent_parts :]
         first, ended = self.layers[0](read, _layer(state, 0), chances[0])
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
-        contexts, weights, covered = self._looked(inputs, queries, memory, covered)
+        contexts, weights, looked = self._looked(inputs, queries, memory, looked)
         context = contexts.reshape(*inputs.shape, -1)
         hidden, ends = first, [ended]
         for number, (layer, norm) in enumerate(zip(self.layers[1:], self.norms, strict=True), 1):
@@ -168,36 +169,23 @@ class Decoder(nn.Module):
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
         readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))
-        state = (*(torch.cat(part) for part in zip(*ends, strict=True)), *covered)
+        state = (*(torch.cat(part) for part in zip(*ends, strict=True)), *looked)
         return self.dropout(readouts), state, weights
 
     def _looked(
-        self, inputs: Tensor, queries: Tensor, memory: Memory, covered: State
+        self, inputs: Tensor, queries: Tensor, memory: Memory, looked: State
     ) -> tuple[Tensor, Tensor, State]:
-        """Contexts, weights and, where there is any, coverage after them; `covered` before."""
-        bonus = None
+        """Contexts, weights, and what attention keeps of its steps; `looked` is that before."""
+        bonus, followed = None, looked[self.coverage is not None :]
         if self.follow is not None:
-            bonus = self.bonus(inputs, queries, before_each(memory.ids))
+            bonus, after = self.follow(inputs, queries, before_each(memory.ids), *followed)
+            followed = (after,)
         if self.coverage is None:
-            return *self.attention(queries, memory, bonus), ()
-        (before,) = covered
-        contexts, weights, after = self.coverage(self.attention, queries, memory, bonus, before)
-        return contexts, weights, (after,)
-
-    def bonus(self, inputs: Tensor, queries: Tensor, before: Tensor) -> Tensor:
-        """What following adds to the scores of attention: [B, N / B * T, S].
-
-        `inputs` are as many ids as there are `queries` [B, N / B * T, H]; `before` [B, S].
-        """
-        assert self.follow is not None
-        follows = inputs.reshape(len(before), -1, 1) == before[:, None]
-        found: Tensor = follows * self.follow(queries)
-        return found
-
-
-def before_each(ids: Tensor) -> Tensor:
-    """The id before each of sources [B, S]; before the first stands what a target begins with."""
-    return functional.pad(ids[:, :-1], (1, 0), value=BOS)
+            return *self.attention(queries, memory, bonus), followed
+        contexts, weights, covered = self.coverage(
+            self.attention, queries, memory, bonus, looked[0]
+        )
+        return contexts, weights, (covered, *followed)
 
 
 def _layer(state: State, number: int) -> State:

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from seqgen import copying
 from seqgen.alone import Alone
-from seqgen.decoder import before_each
 from seqgen.devices import multiplies_bf16
+from seqgen.following import before_each
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
@@ -66,7 +66,8 @@ class Source(NamedTuple):
 class Ready:
     """A model as searches ask it. Its steps understand what its own `encode` gives alone.
 
-    The state is a tensor [N, H] for each layer and part, coverage [N, S], what is fed [N, R].
+    The state is a tensor [N, H] for each layer and part, coverage and what is followed [N, S], what
+    is fed [N, R].
     """
 
     def __init__(self, model: Seq2Seq, product: Making, bf16: bool = False):
@@ -132,8 +133,8 @@ class Ready:
         ended = first(below, state[: first.parts], None)
         hidden = ended[0]
         queries = hidden.view(memory.ids.shape[0], -1, hidden.shape[1])  # [B, N / B, H]
-        covered = None if decoder.coverage is None else state[len(self.steps) * first.parts]
-        weights = self._attention(ids, queries, memory, covered)
+        looked = state[len(self.steps) * first.parts : len(state) - decoder.feeding]
+        weights, looked = self._attention(ids, queries, memory, looked)
         mixed = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
         *above, context = mixed.split_with_sizes(self.widths, 1) if layers else (mixed,)
         for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
@@ -141,7 +142,7 @@ class Ready:
             after = layer([decoder.norms[number - 1](hidden)], before, share)
             hidden = hidden + after[0] if decoder.residual else after[0]
             ended = (*ended, *after)
-        ended = ended if covered is None else (*ended, covered + weights.flatten(0, 1))
+        ended = (*ended, *looked)
         readouts = decoder.activation(self.read(hidden).add_(context))
         scores = self.write(readouts)
         # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
@@ -153,20 +154,25 @@ class Ready:
         return written, (*ended, readouts) if decoder.feeding else ended
 
     def _attention(
-        self, ids: Tensor, queries: Tensor, memory: Source, covered: Tensor | None
-    ) -> Tensor:
-        """Weights [B, N / B, S]; `covered` [N, S] is the coverage before."""
+        self, ids: Tensor, queries: Tensor, memory: Source, looked: State
+    ) -> tuple[Tensor, State]:
+        """Weights [B, N / B, S], and coverage and what is followed; `looked` is those before."""
         decoder, closed, added = self.decoder, memory.closed, None
+        kept = int(decoder.coverage is not None)
+        covered, followed = looked[:kept], looked[kept:]
         if decoder.follow is not None:
-            closed = closed + decoder.bonus(ids, queries, memory.before)
-        if decoder.coverage is not None and covered is not None:
-            added = decoder.coverage.added(covered.view(*queries.shape[:2], -1))
+            bonus, after = decoder.follow(ids[:, None], queries, memory.before, followed[0][None])
+            closed, followed = closed + bonus, (after[0],)
+        if decoder.coverage is not None:
+            added = decoder.coverage.added(covered[0].view(*queries.shape[:2], -1))
         if self.factor is None:
             scores = decoder.attention.scores(queries, memory.keys, added) + closed
         else:
             closed = closed if added is None else closed + added.squeeze(-1)
             scores = torch.baddbmm(closed, queries, memory.keys, alpha=self.factor)
-        return scores.softmax(-1)
+        weights = scores.softmax(-1)
+        covered = tuple(part + weights.flatten(0, 1) for part in covered)
+        return weights, (*covered, *followed)
 
 
 class _Step:

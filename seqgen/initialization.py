@@ -64,8 +64,8 @@ def initialize(encoder: Encoder, bridge: Bridge, decoder: Decoder, config: Model
             nn.init.normal_(module.weight, std=spread)
             nn.init.zeros_(module.weight[PAD])
     if decoder.follow is not None:
-        nn.init.zeros_(decoder.follow.weight)
-        nn.init.ones_(decoder.follow.bias)
+        nn.init.zeros_(decoder.follow.levels.weight)
+        nn.init.ones_(decoder.follow.levels.bias)
 
 
 def initialize_layer(layer: Recurrent, inputs: str, recurrent: str, forget_bias: float) -> None:

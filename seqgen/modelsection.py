@@ -40,7 +40,7 @@ class ModelConfig(Section):
         False, "choose between writing a token and copying one that attention is on"
     )
     follow: bool = setting(
-        False, "attend more to what stands behind the source piece that was written last"
+        False, "attend more to what stands behind the source pieces that were written last"
     )
     attention_coverage: bool = setting(
         False, "attention sees how much each source state has been attended to: slower"

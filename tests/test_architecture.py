@@ -22,8 +22,8 @@ LEVELS = """
     devices cache progress journal table hub readers splits corpus forms casing drawing pieces
     tokenizer segments metrics risk hypotheses schedules distributed diagnostics advice kernels
     dropout losses agreement ranking packed feeding blended energies
-    cells normalization recurrent windows stack alone attention coverage copying encoder decoder
-    initialization |
+    cells normalization recurrent windows stack alone attention coverage following copying encoder
+    decoder initialization |
     batching sampling preparation subwords | model beams search inference ensemble |
     smallweights checkpoint decoding truncation updates probes | translator |
     evaluation pictures validation averaging card start course divergence plateaus

@@ -15,6 +15,7 @@ from seqgen.decoder import Decoder
 from seqgen.decoding import padded
 from seqgen.dropout import Dropout
 from seqgen.errors import ConfigError
+from seqgen.following import Following, before_each
 from seqgen.model import build
 from seqgen.modelsection import ModelConfig
 from seqgen.recurrent import Recurrent
@@ -90,9 +91,9 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, extra):
         recurrent = state[: model.decoder.recurrent_parts]
         assert {tuple(part.shape) for part in recurrent} == {(layers, 3, 10)}
         others = [part.shape[2] for part in state[len(recurrent) :]]
-        assert others == [5] * bool(extra.get("attention_coverage")) + [
-            model.decoder.readout_width
-        ] * bool(extra.get("input_feeding"))
+        kept = bool(extra.get("attention_coverage")) + (model.decoder.follow is not None)
+        fed = [model.decoder.readout_width] * bool(extra.get("input_feeding"))
+        assert others == [5] * kept + fed
 
 
 @pytest.mark.parametrize(("cell", "attention", "layers", "extra"), EVERY)
@@ -216,20 +217,49 @@ def test_bf16_on_the_cpu_gives_nearly_the_same_loss_and_gradient(cell, extra):
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_attention_follows_what_was_written_last(attention):
     model = network("gru", attention, follow=True).requires_grad_(False)
-    source, lengths = padded([[8, 5, 8, 6, EOS], [7, EOS]])
-    target, _ = padded([[BOS, 8, 5, EOS], [BOS, 9, 7, EOS]])
-    given = Batch(source, lengths, target, 6)
-    # Where the piece before is the one written last, or the beginning.
-    behind = torch.zeros(2, 3, 5, dtype=torch.bool)
-    behind[0, 0, 0] = behind[0, 1, 1] = behind[0, 1, 3] = behind[0, 2, 2] = True
-    behind[1, 0, 0] = behind[1, 2, 1] = True
+    source, lengths = padded([[8, 5, 6, 8, 5, 6, 5, EOS], [7, EOS]])
+    target, _ = padded([[BOS, 8, 5, 6, 5, EOS], [BOS, 9, 7, EOS]])
+    given = Batch(source, lengths, target, 8)
+    # How many pieces before each place are those written last; the beginning stands before both.
+    pieces = torch.zeros(2, 5, 8, dtype=torch.long)
+    pieces[0, 0, 0] = 1
+    pieces[0, 1, 1], pieces[0, 1, 4] = 2, 1
+    pieces[0, 2, 2], pieces[0, 2, 5], pieces[0, 2, 7] = 3, 2, 1
+    pieces[0, 3, 3], pieces[0, 3, 6] = 3, 3  # of four and of three
+    pieces[0, 4, 2], pieces[0, 4, 5], pieces[0, 4, 7] = 1, 1, 3
+    pieces[1, 0, 0] = pieces[1, 2, 1] = 1
     memory, state = model.encode(given.source, given.source_lengths)
-    states, _ = model.decoder.layers[0](model.decoder.embedding(target[:, :-1]), state)
-    follow = model.decoder.follow
-    plain = model.decoder.attention.scores(states, memory.keys)
-    scores = plain + behind * (states @ follow.weight[0] + follow.bias)[..., None]
+    states, _ = model.decoder.layers[0](
+        model.decoder.embedding(target[:, :-1]), state[: model.decoder.recurrent_parts]
+    )
+    levels = model.decoder.follow.levels(states).cumsum(-1)  # of one piece, of two, of three
+    bonus = functional.pad(levels, (1, 0)).gather(2, pieces)
+    scores = model.decoder.attention.scores(states, memory.keys) + bonus
     expected = scores.masked_fill(source[:, None] == PAD, -torch.inf).softmax(-1)
-    torch.testing.assert_close(model.forced(given).weights, expected)
+    real = target[:, 1:] != PAD
+    torch.testing.assert_close(model.forced(given).weights[real], expected[real])
+
+
+def test_what_is_followed_does_not_depend_on_how_many_steps_there_are_at_once():
+    torch.manual_seed(4)
+    follow = Following(3).double().requires_grad_(False)
+    source, target = torch.randint(4, 6, (2, 7)), torch.randint(4, 6, (4, 11))  # two rows each
+    target[1, -3:] = source[0, 2:5]
+    queries, before = torch.randn(4, 11, 3).double(), before_each(source)
+
+    def walk(*sizes):
+        repeated, found = follow.start(4, 7).double(), []
+        for ids, read in zip(target.split(sizes, 1), queries.split(sizes, 1), strict=True):
+            bonus, repeated = follow(ids, read.reshape(2, -1, 3), before, repeated)
+            found.append(bonus.view(4, -1, 7))
+        return torch.cat(found, dim=1), repeated
+
+    whole, after = walk(11)
+    assert after.max() == 3
+    for sizes in ((1,) * 11, (4, 5, 2)):
+        parts = walk(*sizes)
+        torch.testing.assert_close(parts[0], whole)
+        torch.testing.assert_close(parts[1], after)
 
 
 def test_input_feeding_is_its_formula():
