@@ -12,15 +12,16 @@ Record = dict[str, Any]
 GAPS = {
     "training": "nearly all of an update is products of matrices and the LSTM's layers, which run "
     "slower than products",
-    "feeding": "as a step needs the one before, its products are small; all that could be was "
-    "moved out of the steps",
+    "feeding": "as a step needs the one before, its products are small; those of embeddings and "
+    "of the weights' gradients were moved out of the steps",
     "bf16": "much of an update is fp32, or making a program for each new shape",
     "ceiling": "the LSTM's layers run slower than products, and some of an update is neither",
     "memory": "the programs that oneDNN makes for shapes of bf16 are kept, as they come back; "
     "without them training is slower",
     "64/1": "most of the time is products of fp32, then the encoder, as in the peers; sentences "
     "that take the places of finished ones saved nothing",
-    "64/1 --int8": "products are the largest part, then the encoder, calls and search",
+    "64/1 --int8": "products are the largest part, then the encoder, calls and search; rows in "
+    "multiples of 16, scaling block by block and memory that is kept gave nothing",
     "64/5": "most of the time is products of fp32, as in the peers",
     "64/5 --int8": "products are the largest part, then log-softmax and choosing",
     "1/1": "nearly all of a step is three products, which read all their weights for one row",
@@ -31,7 +32,8 @@ UNSEEN = [
     "| training with bf16 on a CPU, of the fastest peer's fp32 | not measured: no processor with "
     "bf16 was at hand; it is taken where there is one, and loss and gradients are tested on one "
     "without | at least 2.5 x | |",
-    "| training, decoding and time to 39 BLEU on a GPU | not measured: no GPU was at hand; "
+    "| training, waiting for data, decoding and time to 39 BLEU on a GPU | not measured: no GPU "
+    "was at hand; "
     "`gpu.py` is ready | 1.5 million tokens/s; 50,000 sentences/s; 60 s | |",
 ]
 
@@ -54,9 +56,9 @@ class Goal(NamedTuple):
         if self.here is None:
             return f"| {self.what} | not measured | {bound} | |"
         reached = self.here <= self.wanted if self.most else self.here >= self.wanted
-        state = f"not reached: {GAPS.get(self.gap, 'see NOTES.md')}"
-        if reached:
-            state = f"reached, {self.but}" if self.but else "reached"
+        state = ("reached" if reached else "not reached") + (f", {self.but}" if self.but else "")
+        if not reached:
+            state += f": {GAPS.get(self.gap, 'see NOTES.md')}"
         here = f"{self.here:,}" if isinstance(self.here, int) else f"{self.here:,.2f}"
         return f"| {self.what} | {here}{self.unit} | {bound} | {state} |"
 

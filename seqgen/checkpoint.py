@@ -66,7 +66,11 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -
         if name not in tensors:
             raise ModelError(f"{where}: lacks the tensor {name}; copy the file again")
         if name not in wanted:
-            raise ModelError(f"{where}: has a tensor {name}, which this model has no place for")
+            raise ModelError(
+                f"{where}: has a tensor {name}, which this model has no place for; config.json is "
+                f"of another run, or the run of another version of seqgen: copy the whole folder "
+                f"again, or train again"
+            )
         if wanted[name].shape != tensors[name].shape:
             raise ModelError(
                 f"{where}: {name} has the shape {list(tensors[name].shape)}, but "

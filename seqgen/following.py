@@ -22,27 +22,28 @@ class Following(nn.Module):
         self.levels = nn.Linear(width, LONGEST)
 
     def start(self, rows: int, steps: int) -> Tensor:
-        """How many pieces before each of `steps` source ids are the last ones: [1, N, S]."""
+        """How many pieces just before each of `steps` source ids equal those written last."""
         return self.levels.weight.new_zeros(1, rows, steps)
 
     def forward(
         self, inputs: Tensor, queries: Tensor, before: Tensor, repeated: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Bonuses [B, N / B * T, S], and what `repeated` [1, N, S] is after `inputs` [N, T].
+        """Bonuses [B, N / B * T, S], and what `repeated` is after `inputs` [N, T].
 
         `queries` [B, N / B * T, H] are of T steps of row after row; `before` [B, S] are the ids
-        before those of the source.
+        before those of the source; `repeated` [1, N, S] is what `start` counts, up to `LONGEST`.
         """
         rows, (_, steps) = len(before), inputs.shape
         same = inputs.reshape(rows, -1, steps, 1) == before[:, None, None]  # [B, N / B, T, S]
         start = repeated.reshape(rows, -1, 1, before.shape[1])
-        runs = [same]  # of at least 1, 2, ... pieces
+        counts, run = same.long(), same
         for length in range(1, LONGEST):
-            came = torch.cat([start >= length, runs[-1][:, :, :-1]], dim=2)
-            runs.append(same & functional.pad(came[..., :-1], (1, 0)))
-        found = torch.stack(runs, dim=-1)  # [B, N / B, T, S, LONGEST]
-        bonus = (found.flatten(1, 2) * self.levels(queries)[:, :, None]).sum(-1)
-        return bonus, found[:, :, -1].sum(-1).to(repeated).view(repeated.shape)
+            ended = torch.cat([start >= length, run[:, :, :-1]], dim=2)
+            run = same & functional.pad(ended[..., :-1], (1, 0))  # of more than `length` pieces
+            counts = counts + run
+        bonuses = functional.pad(self.levels(queries).cumsum(-1), (1, 0))  # of 0, 1, ... in a row
+        bonus = bonuses.gather(2, counts.flatten(1, 2))
+        return bonus, counts[:, :, -1].to(repeated).view(repeated.shape)
 
 
 def before_each(ids: Tensor) -> Tensor:

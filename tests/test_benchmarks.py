@@ -5,6 +5,7 @@ import copy
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,39 @@ SECTION = [
     "| decoding, 8 at a time, beam 5, bf16 | 9,876 sentences/s "
     "| BLEU 38.9, 93.8% of outputs as in fp32 |",
 ]
+
+
+@pytest.fixture
+def normalizer(monkeypatch):
+    """The program that counts what a normaliser reads wrong."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import normalizer
+
+    return normalizer
+
+
+def test_wrong_readings_are_counted_by_class(normalizer):
+    class Reader:
+        def translate(self, texts):
+            return [{"1": "one", "2": "too", "3rd": "third"}[text] for text in texts]
+
+    rows = [("1", "one", "cardinal"), ("3rd", "third", "ordinal"), ("2", "two", "cardinal")]
+    found = normalizer.errors(Reader(), [normalizer.Text(*row) for row in rows])
+    assert found == {"cardinal": (1, 2), "ordinal": (0, 1)}
+
+
+def test_texts_drawn_anew_have_no_phrase_of_the_dataset(normalizer):
+    first = normalizer.anew(400, {})
+    assert len(first) == 2 * sum(400 * share // 200 for share in normalizer.make.SHARES.values())
+    bare = {text.name: text.written for text in reversed(first)}  # the first of a class is alone
+    known = [normalizer.make.Example(text, "", name, (text,), ()) for name, text in bare.items()]
+    again = normalizer.anew(400, {"train": known})
+    assert Counter(text.name for text in again) == Counter(text.name for text in first)
+    assert set(bare.values()) & {text.written for text in first} == set(bare.values())
+    assert not set(bare.values()) & {text.written for text in again}
+
+
+def test_the_card_of_the_dataset_has_what_was_counted(normalizer):
+    card = (normalizer.DATA / "README.md").read_text("utf-8")
+    result = json.loads(normalizer.RESULTS.read_text("utf-8"))
+    assert "\n".join(normalizer.table(result)) in card

@@ -69,10 +69,12 @@ def network(cell="gru", attention="general", layers=1, **values):
 
 def batch(source_lengths=(5, 2, 4), target_lengths=(4, 6, 1), seed=0):
     draw = numpy.random.default_rng(seed)
-    source, lengths = padded(
-        [[*draw.integers(4, SOURCES, n - 1).tolist(), EOS] for n in source_lengths]
-    )
-    target, _ = padded([[BOS, *draw.integers(4, SOURCES, n).tolist(), EOS] for n in target_lengths])
+    sources = [draw.integers(4, SOURCES, n - 1).tolist() for n in source_lengths]
+    targets = [draw.integers(4, SOURCES, n).tolist() for n in target_lengths]
+    for source, target in zip(sources, targets, strict=True):  # what is followed stands in both
+        target[: len(source)] = source[: len(target)]
+    source, lengths = padded([[*ids, EOS] for ids in sources])
+    target, _ = padded([[BOS, *ids, EOS] for ids in targets])
     return Batch(source, lengths, target, sum(n + 1 for n in target_lengths))
 
 
