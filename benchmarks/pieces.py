@@ -7,9 +7,11 @@ to WORK: spm.model; vocab.txt, a piece a line in the order of their ids; {train,
 a sentence a line, its pieces joined by spaces. The test split is test_2016_flickr.
 """
 
+import hashlib
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
@@ -64,6 +66,22 @@ def read_lines(path: Path) -> list[str]:
 def write_lines(path: Path, lines: list[str]) -> None:
     """Write a line for each."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def described(words: Path) -> dict[str, Any]:
+    """What tells one file of words from another."""
+    text = words.read_bytes()
+    digest = hashlib.sha256(text).hexdigest()[:12]
+    return {"file": words.name, "lines": len(text.splitlines()), "sha256": digest}
+
+
+def spelled(words: Path, folder: Path) -> None:
+    """The words and their symbols as sentences of pieces, as the driver of seqgen takes them."""
+    lines = [line.split("\t") for line in words.read_text("utf-8").splitlines()]
+    sides = {"en": [" ".join(word) for word, _ in lines], "de": [symbols for _, symbols in lines]}
+    for language, texts in sides.items():
+        for split, part in (("train", texts), ("val", texts[:100])):
+            write_lines(folder / f"{split}.{language}", part)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How fast seqgen trains, decodes and starts, beside its peers and what the machine can do.
 
     python benchmarks/speed.py WORK OUT [--peers FOLDER] [--words FILE] [--rounds 3] [--seconds 40]
+                               [--seeds 1]
     python benchmarks/speed.py --quick
 
 WORK is a folder of benchmarks/pieces.py; OUT keeps models, which are trained for five epochs where
@@ -13,10 +14,10 @@ machine.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from pathlib import Path
 import pages
 from contestants import Contestant, contestants, setting
 from machine import limits, machine
+from pieces import described, spelled
 from quickwork import quick
 from records import ALONE, BY_TOOL, Record, comparable, put, spread, told
 
@@ -140,42 +142,39 @@ def words(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     }
 
 
-def described(words: Path) -> Record:
-    """What tells one file of words from another."""
-    text = words.read_bytes()
-    digest = hashlib.sha256(text).hexdigest()[:12]
-    return {"file": words.name, "lines": len(text.splitlines()), "sha256": digest}
-
-
-def spelled(words: Path, folder: Path) -> None:
-    """The words and their symbols as sentences of pieces, as the driver of seqgen takes them."""
-    lines = [line.split("\t") for line in words.read_text("utf-8").splitlines()]
-    sides = {"en": [" ".join(word) for word, _ in lines], "de": [symbols for _, symbols in lines]}
-    for language, texts in sides.items():
-        for split, part in (("train", texts), ("val", texts[:100])):
-            path = folder / f"{split}.{language}"
-            path.write_text("".join(f"{text}\n" for text in part), encoding="utf-8")
-
-
 def models(options: argparse.Namespace, found: list[Contestant]) -> Record:
-    """The dev losses after `EPOCHS` epochs; the models stay in OUT."""
+    """The dev losses after `EPOCHS` epochs, of seqgen means over seeds; the models stay in OUT."""
     losses: Record = {}
     for one in found:
         if one.model or not (one.beams or one.compared):
             continue
-        place = options.out / one.name.replace(", ", " ")  # a comma parts two files
-        marker = place / "trained.json"
-        if not marker.exists():
-            shutil.rmtree(place, ignore_errors=True)
-            epochs = 1 if options.quick else EPOCHS
-            done = one.run("train", options.work, place, "--epochs", epochs, *one.train)
-            done["cpu"] = machine()["cpu"]
-            marker.write_text(json.dumps(done) + "\n", encoding="utf-8")
-        done = json.loads(marker.read_text("utf-8"))
-        losses[one.name] = {name: done[name] for name in ("dev_loss", "epochs")}
-        losses[one.name]["cpu"] = done.get("cpu", "not known")
-        say(f"dev loss, {one.name}: {done['dev_loss']:.4f} after {done['epochs']} epochs")
+        seeds = range(1, 1 + (options.seeds if one.name.startswith("seqgen") else 1))
+        runs = [model(options, one, seed) for seed in seeds]
+        of_seeds = [done["dev_loss"] for done in runs]
+        losses[one.name] = {
+            "dev_loss": round(statistics.mean(of_seeds), 4),
+            "of_seeds": of_seeds,
+            "epochs": runs[0]["epochs"],
+            "cpu": runs[0].get("cpu", "not known"),
+        }
     return losses
+
+
+def model(options: argparse.Namespace, one: Contestant, seed: int) -> Record:
+    """What training a contestant gave, now or before; only the first seed decodes."""
+    name = one.name.replace(", ", " ")  # a comma parts two files
+    place = options.out / (f"{name} {seed}" if seed > 1 else name)
+    marker = place / "trained.json"
+    if not marker.exists():
+        shutil.rmtree(place, ignore_errors=True)
+        epochs = 1 if options.quick else EPOCHS
+        seeded = setting("train.seed", seed) if seed > 1 else ()
+        done = one.run("train", options.work, place, "--epochs", epochs, *one.train, *seeded)
+        done["cpu"] = machine()["cpu"]
+        marker.write_text(json.dumps(done) + "\n", encoding="utf-8")
+    done = json.loads(marker.read_text("utf-8"))
+    say(f"dev loss, {one.name}: {done['dev_loss']:.4f} after {done['epochs']} epochs, seed {seed}")
+    return done
 
 
 def decoding(options: argparse.Namespace, found: list[Contestant]) -> Record:
@@ -273,6 +272,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--words", type=Path, help="words and their symbols, for the part words")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--seeds", type=int, default=1, help="of models of seqgen, for dev losses")
     parser.add_argument("--model", type=Path, help="what `seqgen translate` starts with")
     parser.add_argument("--parts", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--tools", nargs="*", help="only these; what others gave before stays")

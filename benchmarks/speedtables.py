@@ -122,10 +122,16 @@ def models(losses: Record, _header: Record) -> list[str]:
         "| | dev loss, nats a token | epochs | trained on |",
         "|---|--:|--:|---|",
         *(
-            f"| {name} | {one['dev_loss']:.3f} | {one['epochs']} | {one['cpu']} |"
+            f"| {name} | {one['dev_loss']:.3f}{seeds(one)} | {one['epochs']} | {one['cpu']} |"
             for name, one in losses.items()
         ),
     ]
+
+
+def seeds(one: Record) -> str:
+    """The least and the most of several seeds."""
+    found = one.get("of_seeds", [])
+    return f" [{min(found):.3f}, {max(found):.3f}] of {len(found)}" if len(found) > 1 else ""
 
 
 def decoding(measured: Record, _header: Record) -> list[str]:
