@@ -54,6 +54,7 @@ class Decoder(nn.Module):
         self.gate = nn.Linear(readout, 1) if config.copy else None
         self.follow = Following(hidden) if config.follow else None
         self.coverage = Coverage(self.attention, hidden) if config.attention_coverage else None
+        self.hard = config.hard_attention
         self.dropout = Dropout(config.dropout)
         self.activation = ACTIVATIONS[config.activation]
         self.residual = config.residual
@@ -85,6 +86,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
+        With hard attention a readout for each source state, [N, T, S, R].
         `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to. Where
         `real` [N, T] is False nothing is to be predicted; None says that everywhere something is.
         `drawn` is what `draw` has given, where these steps are a part of a pass.
@@ -168,9 +170,18 @@ class Decoder(nn.Module):
             outputs, ended = layer(below, _layer(state, number), chances[number])
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
-        readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))
+        both = torch.cat([hidden, context], dim=-1)
+        readouts: Tensor = self._apart(hidden, memory) if self.hard else self.readout(both)
         state = (*(torch.cat(part) for part in zip(*ends, strict=True)), *looked)
-        return self.dropout(readouts), state, weights
+        return self.dropout(self.activation(readouts)), state, weights
+
+    def _apart(self, hidden: Tensor, memory: Memory) -> Tensor:
+        """What the readout makes of outputs [N, T, H] and each source state: [N, T, S, R]."""
+        weight = self.readout.weight
+        asked = functional.linear(hidden, weight[:, : self.width], self.readout.bias)
+        given = functional.linear(memory.states, weight[:, self.width :])  # [B, S, R]
+        asked = asked.reshape(len(given), -1, 1, asked.shape[-1])
+        return (asked + given[:, None]).view(*hidden.shape[:2], *given.shape[1:])
 
     def _looked(
         self, inputs: Tensor, queries: Tensor, memory: Memory, looked: State

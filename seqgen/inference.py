@@ -18,6 +18,7 @@ from seqgen import copying
 from seqgen.alone import Alone
 from seqgen.devices import multiplies_bf16
 from seqgen.following import before_each
+from seqgen.mixing import mixed
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
@@ -135,14 +136,16 @@ class Ready:
         queries = hidden.view(memory.ids.shape[0], -1, hidden.shape[1])  # [B, N / B, H]
         looked = state[len(self.steps) * first.parts : len(state) - decoder.feeding]
         weights, looked = self._attention(ids, queries, memory, looked)
-        mixed = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
-        *above, context = mixed.split_with_sizes(self.widths, 1) if layers else (mixed,)
+        means = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
+        *above, context = means.split_with_sizes(self.widths, 1) if layers else (means,)
         for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
             before = state[number * layer.parts : (number + 1) * layer.parts]
             after = layer([decoder.norms[number - 1](hidden)], before, share)
             hidden = hidden + after[0] if decoder.residual else after[0]
             ended = (*ended, *after)
         ended = (*ended, *looked)
+        if decoder.hard:
+            return self._apart(self.read(hidden), weights, memory), ended
         readouts = decoder.activation(self.read(hidden).add_(context))
         scores = self.write(readouts)
         # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
@@ -152,6 +155,14 @@ class Ready:
             gate = decoder.gate(readouts)[:, None]
             written = copying.whole(gate, written[:, None], weights, memory.ids).squeeze(1)
         return written, (*ended, readouts) if decoder.feeding else ended
+
+    def _apart(self, asked: Tensor, weights: Tensor, memory: Source) -> Tensor:
+        """Log-probabilities [N, V] that each source state predicts by itself, mixed."""
+        given = memory.values[..., -self.widths[-1] :]  # [B, S, R]
+        asked = asked.view(len(given), -1, 1, asked.shape[1])
+        readouts = self.decoder.activation(asked + given[:, None])  # [B, N / B, S, R]
+        scores = self.write(readouts.flatten(0, 2)).view(*readouts.shape[:3], -1)
+        return mixed(scores, weights).flatten(0, 1)
 
     def _attention(
         self, ids: Tensor, queries: Tensor, memory: Source, looked: State

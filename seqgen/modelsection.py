@@ -42,6 +42,11 @@ class ModelConfig(Section):
     follow: bool = setting(
         False, "attend more to what stands behind the source pieces that were written last"
     )
+    hard_attention: bool = setting(
+        False,
+        "predict from each source state by itself and mix these predictions by attention; for "
+        "vocabularies of some hundred pieces, such as phones",
+    )
     attention_coverage: bool = setting(
         False, "attention sees how much each source state has been attended to: slower"
     )
@@ -93,7 +98,17 @@ class ModelConfig(Section):
                 f"model.attention = {self.attention!r} compares equal widths, which model.lexical "
                 f"makes unequal; general attention takes both"
             )
+        self._check_hard()
         self._check_between()
+
+    def _check_hard(self) -> None:
+        """What reads one readout a step has none where each source state has its own."""
+        for name in ("copy", "input_feeding"):
+            if self.hard_attention and getattr(self, name):
+                raise ConfigError(
+                    f"model.{name} reads one readout a step, and model.hard_attention makes one of "
+                    f"each source state; leave one of them out"
+                )
 
     def _check_between(self) -> None:
         """What normalises between layers needs layers, and all steps of a batch at once."""

@@ -13,7 +13,8 @@ from seqgen.sampling import Forcing
 from seqgen.vocabulary import PAD
 
 N, R, V = 7, 5, 11
-KINDS = [("gru", {}), ("lstm", {"copy": True}), ("lstm", {"input_feeding": True})]
+KINDS = [("gru", {}), ("lstm", {"copy": True}), ("lstm", {"input_feeding": True}),
+         ("lstm", {"hard_attention": True})]  # fmt: skip
 
 
 def test_disagreement_is_the_mean_divergence_both_ways():

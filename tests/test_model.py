@@ -32,6 +32,9 @@ EVERY = [
     *itertools.product(CELLS, ATTENTIONS, DEPTHS, [{}]),
     *itertools.product(CELLS, ["general"], DEPTHS, [{"copy": True}]),
     *itertools.product(CELLS, ["general"], DEPTHS, [{"input_feeding": True}]),
+    *itertools.product(CELLS, ["general", "additive"], DEPTHS, [{"hard_attention": True}]),
+    ("lstm", "dot", 3, {"hard_attention": True, "attention_coverage": True}),
+    ("gru", "general", 1, {"hard_attention": True, "follow": True, "lexical": True, "tie": "all"}),
     ("gru", "additive", 3, {"input_feeding": True, "copy": True, "tie": "all"}),
     ("rnn_relu", "general", 3, {"recurrent_initialization": "identity"}),
     ("lstm", "general", 1, {"activation": "elu", "input_feeding": True}),
@@ -88,7 +91,7 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, extra):
         gold = given.target[:, t + 1]
         one = log_probs.gather(1, gold[:, None]).squeeze(1) * (gold != PAD)
         torch.testing.assert_close(one, whole[:, t])
-        assert tuple(log_probs.shape) == (3, SOURCES if extra.get("copy") else TARGETS)
+        assert tuple(log_probs.shape) == (3, model.decoder.output.out_features)
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3).double())
         recurrent = state[: model.decoder.recurrent_parts]
         assert {tuple(part.shape) for part in recurrent} == {(layers, 3, 10)}
@@ -120,7 +123,8 @@ def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers, e
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("extra", [{}, {"lexical": True}, {"copy": True}, {"input_feeding": True}])
+@pytest.mark.parametrize("extra", [{}, {"lexical": True}, {"copy": True}, {"input_feeding": True},
+                                   {"hard_attention": True}])  # fmt: skip
 def test_a_beam_of_rows_shares_one_memory(cell, extra):
     model, given = network(cell, layers=3, **extra), batch()
     memory, state = model.encode(given.source, given.source_lengths)
@@ -148,9 +152,9 @@ def test_packed_and_padded_give_one_loss_and_one_gradient(cell):
     torch.testing.assert_close(results[0], results[1])
 
 
-@pytest.mark.parametrize("copy", [True, False])
-def test_the_loss_is_the_summed_negative_log_likelihood(copy):
-    model, given = network(copy=copy), batch()
+@pytest.mark.parametrize("extra", [{"copy": True}, {"hard_attention": True}, {}])
+def test_the_loss_is_the_summed_negative_log_likelihood(extra):
+    model, given = network(**extra), batch()
     expected = -model.forced(given).log_probs.sum()
     torch.testing.assert_close(model(given), expected)
     torch.testing.assert_close(model.train()(given), expected)
