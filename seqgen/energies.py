@@ -4,8 +4,8 @@ A score is a vector times the tanh of what a query and a key add up to (Bahdanau
 2015, section A.1.2): as many numbers for each pair as a key is wide. They are made block by block,
 of a size that a processor's cache holds, and once more on the way back, which takes less time than
 to write them all to memory and to read them again. In fp32 whatever the precision of the rest: a
-tanh of bf16 takes longer. As tanh x is 2 sigmoid(2 x) - 1, they are sigmoids: torch's tanh is MKL's,
-which takes four times as long on processors that are not Intel's. The same function as the formula
+tanh of bf16 takes longer. As tanh x is 2 sigmoid(2 x) - 1, they are sigmoids: torch's tanh is MKL's
+and takes four times as long on processors that are not Intel's. The same function as the formula
 under autograd, as tests say.
 """
 

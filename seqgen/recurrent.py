@@ -134,13 +134,14 @@ class Recurrent(nn.Module):
         if standing(inputs).shape[1] > 1 and self.has_kernel(inputs):
             return self._trained(inputs, state, chance)
         fed = whole(inputs)
-        if fed.is_cuda:
+        unmixed = self._unmixed(fed)
+        if unmixed:
             fed, state = self._of_weights(fed), state and tuple(map(self._of_weights, state))
         count, added = len(fed), added_rows(fed)
         if added:
             fed = functional.pad(fed, (0, 0, 0, 0, 0, added))
             state = state and tuple(functional.pad(part, (0, 0, 0, added)) for part in state)
-        with _unmixed(fed):
+        with _without_autocast(fed) if unmixed else nullcontext():
             if chance.weight is not None:
                 outputs, ended = self._called((fed,), state, chance, True)
             else:
@@ -207,12 +208,13 @@ class Recurrent(nn.Module):
         """Outputs [B, S, H], zero after each sentence's length; no step is spent on padding."""
         chance = chance or self.draw(len(inputs))
         assert self.unrolled is None, "torch packs for fused layers"
-        fed = self._of_weights(inputs) if inputs.is_cuda else inputs
+        unmixed = self._unmixed(inputs)
+        fed = self._of_weights(inputs) if unmixed else inputs
         # Sorted here: torch would wait for the device to learn what goes back to where.
         order = lengths.argsort(descending=True, stable=True)
         there, back = (rows.to(fed.device, non_blocking=True) for rows in (order, order.argsort()))
         packed = pack_padded_sequence(fed.index_select(0, there), lengths[order], batch_first=True)
-        with _unmixed(fed):
+        with _without_autocast(fed) if unmixed else nullcontext():
             if chance.weight is None:
                 outputs, _ = self.cell(packed)
             else:
@@ -220,6 +222,16 @@ class Recurrent(nn.Module):
                 outputs = PackedSequence(data, *packed[1:])
         padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
         return padded.index_select(0, back)
+
+    def _unmixed(self, inputs: Tensor) -> bool:
+        """Whether the layer runs in the precision of its weights, whatever autocast asks for.
+
+        cuDNN would compute in fp16 under autocast to bf16: gradients of a mean over many tokens are
+        too small for that, and its fp32 is TF32. oneDNN has no LSTM of bf16 on older processors.
+        """
+        if inputs.is_cuda or not torch.is_autocast_enabled("cpu"):
+            return inputs.is_cuda
+        return self.has_onednn() and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
     def _of_weights(self, values: Tensor) -> Tensor:
         """Values in the precision of the weights."""
@@ -238,12 +250,8 @@ def added_rows(inputs: Tensor) -> int:
     return -len(inputs) % ROUND if rounds else 0
 
 
-def _unmixed(inputs: Tensor) -> AbstractContextManager[object]:
-    """Where a layer of cuDNN runs: under autocast to bf16 it would compute in fp16.
-
-    Gradients of a mean over many tokens are too small for that; cuDNN's fp32 is TF32.
-    """
-    return torch.autocast("cuda", enabled=False) if inputs.is_cuda else nullcontext()
+def _without_autocast(inputs: Tensor) -> AbstractContextManager[object]:
+    return torch.autocast(inputs.device.type, enabled=False)
 
 
 def run_together(
