@@ -11,6 +11,7 @@ from seqgen.coverage import Coverage
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
 from seqgen.following import Following, before_each
+from seqgen.mixing import mixed, powers
 from seqgen.modelsection import ModelConfig
 from seqgen.normalization import Normalization, between
 from seqgen.recurrent import (
@@ -86,7 +87,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, State, Tensor]:
         """Readouts [N, T, R], the state after the last step, attention [B, N / B * T, S].
 
-        With hard attention a readout for each source state, [N, T, S, R].
+        With hard attention what they make, the log-probabilities of all ids [N, T, V].
         `inputs` [N, T]; the memory holds B sentences, each of which N / B rows attend to. Where
         `real` [N, T] is False nothing is to be predicted; None says that everywhere something is.
         `drawn` is what `draw` has given, where these steps are a part of a pass.
@@ -170,18 +171,21 @@ class Decoder(nn.Module):
             outputs, ended = layer(below, _layer(state, number), chances[number])
             hidden = hidden + outputs if self.residual else outputs
             ends.append(ended)
-        both = torch.cat([hidden, context], dim=-1)
-        readouts: Tensor = self._apart(hidden, memory) if self.hard else self.readout(both)
         state = (*(torch.cat(part) for part in zip(*ends, strict=True)), *looked)
-        return self.dropout(self.activation(readouts)), state, weights
+        if self.hard:
+            return self._apart(hidden, memory, weights), state, weights
+        readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))
+        return self.dropout(readouts), state, weights
 
-    def _apart(self, hidden: Tensor, memory: Memory) -> Tensor:
-        """What the readout makes of outputs [N, T, H] and each source state: [N, T, S, R]."""
-        weight = self.readout.weight
-        asked = functional.linear(hidden, weight[:, : self.width], self.readout.bias)
-        given = functional.linear(memory.states, weight[:, self.width :])  # [B, S, R]
-        asked = asked.reshape(len(given), -1, 1, asked.shape[-1])
-        return (asked + given[:, None]).view(*hidden.shape[:2], *given.shape[1:])
+    def _apart(self, hidden: Tensor, memory: Memory, weights: Tensor) -> Tensor:
+        """Log-probabilities [N, T, V] out of outputs [N, T, H], each source state by itself."""
+        weight, bias = self.readout.weight, self.readout.bias
+        asked = self.activation(functional.linear(hidden, weight[:, : self.width], bias))
+        given = self.activation(functional.linear(memory.states, weight[:, self.width :]))
+        of_steps = powers(self.output(self.dropout(asked)))
+        of_states = powers(functional.linear(self.dropout(given), self.output.weight))
+        rows = of_steps.reshape(len(given), -1, of_steps.shape[-1])
+        return mixed(rows, of_states, weights).view(of_steps.shape)
 
     def _looked(
         self, inputs: Tensor, queries: Tensor, memory: Memory, looked: State

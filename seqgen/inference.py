@@ -18,7 +18,7 @@ from seqgen import copying
 from seqgen.alone import Alone
 from seqgen.devices import multiplies_bf16
 from seqgen.following import before_each
-from seqgen.mixing import mixed
+from seqgen.mixing import mixed, powers
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
@@ -54,7 +54,7 @@ class Source(NamedTuple):
     """What a step needs of the encoded sources."""
 
     keys: Tensor  # [B, A, S] if scores are products, else [B, S, A]
-    values: Tensor  # [B, S, X] what each state adds to all that reads the context
+    values: Tensor  # [B, S, X] what each state adds to all that reads the context, or predicts
     closed: Tensor  # [B, 1, S] 0 on real ids, -inf on padding
     ids: Tensor  # [B, S]
     before: Tensor  # [B, S] the id before each
@@ -84,7 +84,9 @@ class Ready:
         self.read = product(weight[:, : decoder.width].contiguous(), decoder.readout.bias)
         self.write = product(decoder.output.weight, decoder.output.bias)
         above = [step.of_context for step in self.steps[1:]]
-        self.widths = [len(each) for each in above] + [len(weight)]
+        # Of what reads the mean of the states, which hard attention's readout does not.
+        self.widths = [len(each) for each in above] + [len(weight)] * (not decoder.hard)
+        self.width = sum(self.widths)
         # Of states, without 8 bits: it is once a sentence.
         self.context = torch.cat([*above, weight[:, decoder.width :]])
         self.value = made_ready(self.context)
@@ -101,6 +103,7 @@ class Ready:
             states, summary = self.model.encoder(source, lengths, run)
             state = self.decoder.start(self.model.bridge(summary), source.shape[1])
             keys, values = (self._rounded if self.bf16 else self._exact)(states)
+            values = self._predicted(values) if self.decoder.hard else values
         state = tuple(part.to(self.context) for part in state)
         kinds = self.decoder.recurrent_parts
         parts, others = state[:kinds], state[kinds:]
@@ -125,6 +128,12 @@ class Ready:
         keys, values = self.decoder.attention.key(states), functional.linear(states, self.context)
         return keys.to(self.context), values.to(self.context)
 
+    def _predicted(self, values: Tensor) -> Tensor:
+        """The values with what each state predicts in the place of what the readout reads."""
+        means, read = values[..., : self.width], values[..., self.width :]
+        scores = functional.linear(self.decoder.activation(read), self.decoder.output.weight)
+        return torch.cat([means, powers(scores)], dim=2)
+
     def step(self, ids: Tensor, memory: Source, state: State) -> tuple[Tensor, State]:
         """Log-probabilities of the next id, [N, V], and the state after `ids` [N]."""
         decoder = self.decoder
@@ -136,17 +145,17 @@ class Ready:
         queries = hidden.view(memory.ids.shape[0], -1, hidden.shape[1])  # [B, N / B, H]
         looked = state[len(self.steps) * first.parts : len(state) - decoder.feeding]
         weights, looked = self._attention(ids, queries, memory, looked)
-        means = torch.bmm(weights, memory.values).flatten(0, 1)  # [N, X]
-        *above, context = means.split_with_sizes(self.widths, 1) if layers else (means,)
-        for number, (layer, share) in enumerate(zip(layers, above, strict=True), start=1):
+        means = torch.bmm(weights, memory.values[..., : self.width]).flatten(0, 1)  # [N, X]
+        shares = means.split_with_sizes(self.widths, 1) if layers else (means,)
+        for number, (layer, share) in enumerate(zip(layers, shares, strict=False), start=1):
             before = state[number * layer.parts : (number + 1) * layer.parts]
             after = layer([decoder.norms[number - 1](hidden)], before, share)
             hidden = hidden + after[0] if decoder.residual else after[0]
             ended = (*ended, *after)
         ended = (*ended, *looked)
         if decoder.hard:
-            return self._apart(self.read(hidden), weights, memory), ended
-        readouts = decoder.activation(self.read(hidden).add_(context))
+            return self._mixed(hidden, weights, memory), ended
+        readouts = decoder.activation(self.read(hidden).add_(shares[-1]))
         scores = self.write(readouts)
         # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
         where = None if scores.is_cuda else scores
@@ -156,13 +165,11 @@ class Ready:
             written = copying.whole(gate, written[:, None], weights, memory.ids).squeeze(1)
         return written, (*ended, readouts) if decoder.feeding else ended
 
-    def _apart(self, asked: Tensor, weights: Tensor, memory: Source) -> Tensor:
+    def _mixed(self, hidden: Tensor, weights: Tensor, memory: Source) -> Tensor:
         """Log-probabilities [N, V] that each source state predicts by itself, mixed."""
-        given = memory.values[..., -self.widths[-1] :]  # [B, S, R]
-        asked = asked.view(len(given), -1, 1, asked.shape[1])
-        readouts = self.decoder.activation(asked + given[:, None])  # [B, N / B, S, R]
-        scores = self.write(readouts.flatten(0, 2)).view(*readouts.shape[:3], -1)
-        return mixed(scores, weights).flatten(0, 1)
+        of_steps = powers(self.write(self.decoder.activation(self.read(hidden))))
+        rows = of_steps.view(len(weights), -1, of_steps.shape[1])
+        return mixed(rows, memory.values[..., self.width :], weights).flatten(0, 1)
 
     def _attention(
         self, ids: Tensor, queries: Tensor, memory: Source, looked: State

@@ -19,7 +19,6 @@ from seqgen.encoder import Bridge, Encoder
 from seqgen.errors import ConfigError
 from seqgen.initialization import initialize
 from seqgen.losses import CrossEntropy
-from seqgen.mixing import mixed
 from seqgen.modelsection import ModelConfig
 from seqgen.recurrent import State, trains_here
 from seqgen.sampling import GOLD, SEQUENTIAL, Forcing, Mixture
@@ -37,7 +36,7 @@ class Forced(NamedTuple):
 class Pass(NamedTuple):
     """What the decoder makes of given inputs."""
 
-    readouts: Tensor  # [tokens, R], of those that have a target; with hard attention [tokens, S, R]
+    readouts: Tensor  # [tokens, R], of those that have a target; what the decoder calls so
     weights: Tensor  # [B, T, S] attention
     state: State  # after the inputs
 
@@ -96,7 +95,7 @@ class Seq2Seq(nn.Module):
         drawn = drawn or self.decoder.draw(len(gold))
         passed = self._pass(inputs, gold, real, memory, state, drawn)
         smoothing = self.label_smoothing if self.training else 0.0
-        nats, spread = self._nats(passed, gold.reshape(-1)[real], real, bool(smoothing))
+        nats, spread = self._nats(passed.readouts, gold.reshape(-1)[real], bool(smoothing))
         if self.decoder.gate is not None:
             copied = copying.copied(passed.weights, gold, memory.ids).reshape(-1)[real]
             gate = self.decoder.gate(passed.readouts)
@@ -139,8 +138,8 @@ class Seq2Seq(nn.Module):
         second = self._pass(inputs, gold, real, again, state)
         wanted, output = gold.reshape(-1)[real], self.decoder.output
         agreement = Agreement(self.r_drop, self.label_smoothing)
-        plainly = self.decoder.gate is None and not self.decoder.hard
-        if plainly and trains_here(first.readouts):
+        plain = self.decoder.gate is None and not self.decoder.hard
+        if plain and trains_here(first.readouts):
             loss: Tensor = TwoPasses.apply(  # type: ignore[no-untyped-call]
                 *agreement, torch.is_autocast_enabled("cpu"), wanted, first.readouts,
                 second.readouts, output.weight, output.bias,
@@ -156,15 +155,18 @@ class Seq2Seq(nn.Module):
         return loss + (self._repeating(first, gold) + self._repeating(second, gold)) / 2
 
     def _parts(self, passed: Pass, memory: Memory, real: Tensor) -> Parts:
-        """What a pass scores `real` tokens by: readouts, attention and source ids."""
-        sentences = real // passed.weights.shape[1]
-        return passed.readouts, _rows(passed.weights, real), memory.ids[sentences]
-
-    def _scored(self, readouts: Tensor, weights: Tensor, ids: Tensor) -> Scored:
-        written = self._written(readouts, weights)
+        """What a pass scores `real` tokens by: readouts and, to copy, attention and source ids."""
         if self.decoder.gate is None:
+            return (passed.readouts,)
+        weights = passed.weights
+        sentences = real // weights.shape[1]
+        return passed.readouts, weights.flatten(0, 1).index_select(0, real), memory.ids[sentences]
+
+    def _scored(self, readouts: Tensor, *attended: Tensor) -> Scored:
+        written = self._written(readouts)
+        if not attended:
             return Scored(written, written)
-        either = self._either(readouts[:, None], written[:, None], weights, ids)
+        either = self._either(readouts[:, None], written[:, None], *attended)
         return Scored(either.squeeze(1), written)
 
     def _dropped(self, ids: Tensor) -> Tensor:
@@ -183,19 +185,17 @@ class Seq2Seq(nn.Module):
             return inputs
         return inputs.hidden(ids, self.decoder.embedding.weight[UNK])
 
-    def _nats(
-        self, passed: Pass, wanted: Tensor, real: Tensor, smoothing: bool
-    ) -> tuple[Tensor, Tensor]:
+    def _nats(self, readouts: Tensor, wanted: Tensor, smoothing: bool) -> tuple[Tensor, Tensor]:
         """What `wanted` [tokens] costs to write; with `smoothing`, any id on average as well."""
-        readouts, output = passed.readouts, self.decoder.output
+        output = self.decoder.output
+        mixed = torch.is_autocast_enabled(readouts.device.type)
         if self.decoder.hard or not trains_here(readouts):
-            logs = self._written(readouts, _rows(passed.weights, real))
+            logs = self._written(readouts)
             nats = -logs.gather(1, wanted[:, None]).squeeze(1)
             return nats, -logs.mean(1) if smoothing else nats
         found: tuple[Tensor, Tensor] = CrossEntropy.apply(  # type: ignore[no-untyped-call]
-            readouts, output.weight, output.bias, wanted, smoothing,
-            torch.is_autocast_enabled("cpu"),
-        )  # fmt: skip
+            readouts, output.weight, output.bias, wanted, smoothing, mixed
+        )
         return found
 
     def encode(self, source: Tensor, lengths: Tensor) -> tuple[Memory, State]:
@@ -237,10 +237,10 @@ class Seq2Seq(nn.Module):
     def _scores(self, readouts: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
         """What ranks the next ids, [N, V]: their log-probabilities, up to a constant a row.
 
-        `readouts` [N, R] (or [N, S, R]) and attention [N, S] to sources of `ids` [N, S].
+        `readouts` [N, R] and attention [N, S] to sources of `ids` [N, S].
         """
-        if self.decoder.gate is None and not self.decoder.hard:
-            scores: Tensor = self.decoder.output(readouts)
+        if self.decoder.gate is None:
+            scores: Tensor = readouts if self.decoder.hard else self.decoder.output(readouts)
             return scores
         return self._log_probs(readouts[:, None], weights[:, None], ids).squeeze(1)
 
@@ -249,16 +249,13 @@ class Seq2Seq(nn.Module):
 
         `ids` [B, S] are those of the sources, each of which N / B rows attend to.
         """
-        return self._either(readouts, self._written(readouts, weights), weights, ids)
+        return self._either(readouts, self._written(readouts), weights, ids)
 
-    def _written(self, readouts: Tensor, weights: Tensor) -> Tensor:
-        """Log-probabilities of ids that are written, exact where autocast rounds their scores.
-
-        Attention `weights` mix what the states predict, where attention is hard.
-        """
-        scores: Tensor = self.decoder.output(readouts)
+    def _written(self, readouts: Tensor) -> Tensor:
+        """Log-probabilities of ids that are written, exact where autocast rounds their scores."""
         if self.decoder.hard:
-            return mixed(scores, weights)
+            return readouts
+        scores: Tensor = self.decoder.output(readouts)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(-1)
 
     def _either(self, readouts: Tensor, written: Tensor, weights: Tensor, ids: Tensor) -> Tensor:
@@ -271,11 +268,6 @@ class Seq2Seq(nn.Module):
 def _real(gold: Tensor, tokens: int) -> Tensor:
     """Where ids [B, T] are no PAD, [tokens]: as their number is known, no device is waited for."""
     return torch.nonzero_static(gold.reshape(-1), size=tokens).squeeze(-1)
-
-
-def _rows(weights: Tensor, real: Tensor) -> Tensor:
-    """The attention [tokens, S] of `real` tokens, out of that of all [B, T, S]."""
-    return weights.flatten(0, 1).index_select(0, real)
 
 
 def judged(scores: Tensor, weights: Tensor, target: Tensor) -> Forced:

@@ -234,12 +234,6 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
     lines = [f"model       {count:,} parameters: {kind}"]
     if shape.input_feeding:
         lines.append("slower      input feeding takes target steps one by one")
-    if shape.hard_attention:
-        pieces = model.decoder.output.out_features
-        lines.append(
-            f"slower      hard attention scores {pieces:,} pieces for each pair of source and "
-            f"target steps"
-        )
     if shape.attention_coverage:
         lines.append("slower      coverage takes the steps of attention one by one")
     if inside(shape).stepwise:
