@@ -44,8 +44,8 @@ class ModelConfig(Section):
     )
     hard_attention: bool = setting(
         False,
-        "predict from each source state by itself and mix these predictions by attention: slower "
-        "by the size of the target vocabulary, for phones and letters",
+        "predict from each source state by itself and mix these predictions by attention, rather "
+        "than predict from the mean of the states",
     )
     attention_coverage: bool = setting(
         False, "attention sees how much each source state has been attended to: slower"
