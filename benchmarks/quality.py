@@ -1,6 +1,6 @@
 """How good the models of the recipes are on public tasks, beside what was published.
 
-    python benchmarks/quality.py TASK --data FOLDER --out FOLDER [--seeds 5]
+    python benchmarks/quality.py TASK --data FOLDER --out FOLDER [--seeds 5] [--parts ...]
     python benchmarks/quality.py --quick
 
 TASK is a recipe: g2p-sigmorphon, g2p-sigmorphon-multilingual, g2p-cmudict, multi30k-en-de,
@@ -55,7 +55,8 @@ def main() -> None:
             found = run(QUICK, Path(folder), Path(folder) / "out", 2, [], quick=True)
             print("\n".join(quality(found)))
         return
-    run(TASKS[given.task], given.data, given.out, given.seeds, known())
+    task = TASKS[given.task]
+    run(task._replace(parts=given.parts or task.parts), given.data, given.out, given.seeds, known())
 
 
 def arguments() -> argparse.Namespace:
@@ -65,10 +66,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--parts", nargs="+", help="some parts, as of several processes at once")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     if not options.quick and not (options.task and options.data and options.out):
         parser.error("TASK, --data and --out, or --quick")
+    there = TASKS[options.task].parts if options.task else []
+    if unknown := set(options.parts or []) - set(there):
+        parser.error(f"--parts {' '.join(sorted(unknown))}: {options.task} has {' '.join(there)}")
     return options
 
 

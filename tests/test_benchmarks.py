@@ -35,6 +35,14 @@ def test_a_quick_run_goes_through_every_part_and_leaves_no_result(program, told)
     assert contents() == before
 
 
+def test_parts_that_a_task_does_not_have_are_named():
+    words = ["g2p-sigmorphon", "--data", "none", "--out", "none", "--parts", "kor", "xyz"]
+    line = [sys.executable, str(BENCHMARKS / "quality.py"), *words]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "error: --parts xyz: g2p-sigmorphon has ady arm bul dut" in done.stderr
+
+
 def quick_run(program, *words):
     """What a program says that measures little."""
     line = [sys.executable, str(BENCHMARKS / program), *words, "--quick"]
