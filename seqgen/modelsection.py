@@ -106,8 +106,8 @@ class ModelConfig(Section):
         for name in ("copy", "input_feeding"):
             if self.hard_attention and getattr(self, name):
                 raise ConfigError(
-                    f"model.{name} reads one readout a step, and model.hard_attention makes one of "
-                    f"each source state; leave one of them out"
+                    f"model.{name} reads one readout a step, and model.hard_attention predicts "
+                    f"from each source state by itself; leave one of them out"
                 )
 
     def _check_between(self) -> None:

@@ -435,6 +435,8 @@ def test_every_setting_can_be_given_as_a_flag_and_arrives(run):
             words = [flag, str(value)]
         if item.name == "joint":  # what the recipe shares is not shared then
             words += ["--no-copy", "--no-follow", "--tie", "none"]
+        if item.name == "hard_attention":  # the recipe copies
+            words += ["--no-copy"]
         if item.name == "batch_norm":
             words += ["--layers", "2"]
         if item.name == "nesterov":

@@ -51,11 +51,22 @@ def untrained(request, tmp_path_factory):
     return loaded
 
 
+def assert_alike(found, wanted):
+    """The same hypotheses; how a product is rounded depends, on some processors, on its place."""
+    for row, other in zip(found, wanted, strict=True):
+        for one, two in zip(row, other, strict=True):
+            numbers = {"score": 0.0, "ranked": 0.0, "token_scores": []}
+            assert one._replace(**numbers) == two._replace(**numbers)
+            assert [one.score, one.ranked, *one.token_scores] == pytest.approx(
+                [two.score, two.ranked, *two.token_scores], abs=1e-10
+            )
+
+
 @pytest.mark.parametrize("beam", [1, 4])
 def test_every_cell_searches_scores_and_is_saved_alike(beam, untrained, tmp_path):
     wanted = DecodeConfig(beam_size=beam, nbest=beam, max_length=7)
     rows = untrained.hypotheses(TEXTS[:20], wanted)
-    assert rows[::-1] == untrained.hypotheses(TEXTS[:20][::-1], wanted)
+    assert_alike(rows[::-1], untrained.hypotheses(TEXTS[:20][::-1], wanted))
     for text, row in zip(TEXTS, rows, strict=False):
         (alone,) = untrained.hypotheses([text], wanted)
         assert [one.tokens for one in alone] == [one.tokens for one in row]
@@ -270,24 +281,20 @@ def test_what_has_the_least_risk_is_one_of_the_pool_and_sees_no_neighbours(exact
     wanted = DecodeConfig(mbr=mbr, mbr_metric=metric, mbr_size=6, nbest=3, max_length=9)
     pools = exact.hypotheses(TEXTS[:9], risk.pool(wanted))
     rows = exact.hypotheses(TEXTS[:9], wanted)
-    assert exact.hypotheses(TEXTS[:9][::-1], wanted)[::-1] == rows
+    assert_alike(exact.hypotheses(TEXTS[:9][::-1], wanted)[::-1], rows)
     assert any(len(row) > 1 for row in rows)
     for text, pool, row in zip(TEXTS, pools, rows, strict=False):
         assert len(pool) == 6
         texts = [one.text for one in row]
         assert len(set(texts)) == len(texts) <= 3
-        assert {one._replace(ranked=0.0) for one in map(_hashed, row)} <= {
-            one._replace(ranked=0.0) for one in map(_hashed, pool)
-        }
+        unranked = {tuple(one.tokens): one._replace(ranked=0.0) for one in pool}
+        for one in row:
+            assert_alike([[one._replace(ranked=0.0)]], [[unranked[tuple(one.tokens)]]])
         ranks = [one.ranked for one in row if not one.cut]
         assert ranks == sorted(ranks, reverse=True)
         (alone,) = exact.hypotheses([text], wanted)
         assert [one.text for one in alone] == texts
         assert [one.ranked for one in alone] == pytest.approx([one.ranked for one in row])
-
-
-def _hashed(one):
-    return one._replace(tokens=tuple(one.tokens), token_scores=tuple(one.token_scores))
 
 
 def test_a_given_beam_searches_plainly_and_a_stream_has_the_least_risk(exact):
