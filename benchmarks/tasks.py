@@ -147,7 +147,10 @@ ONE_LANGUAGE = (
     "weights that start near 0 24.7 %, with a half dropped as well 24.3; with two layers in the "
     "encoder instead 24.9, with source embeddings attended to 25.3 on three of them (24.9 "
     "without), with input feeding 26.3 on two (24.8 without). R-Drop of weight 2 gave 24.6, though "
-    "a phone cost 0.203 nats instead of 0.210."
+    "a phone cost 0.203 nats instead of 0.210. Hard attention whose readout read step and state "
+    "together had, in 25 epochs, 17.0 % of the dev words of ten languages wrong, one seed, where "
+    "five seeds without it have 16.8 in 40; in 40 epochs it had 20.4 % on four, and without 20.8. "
+    "Predictions averaged over twelve draws of dropout had 20.5 on these instead of 20.4."
 )
 LANGUAGES_TOGETHER = (
     "Five seeds, averaged in probability. They gain more on the five test splits that were at "
@@ -158,7 +161,9 @@ WORDS = (
     "26.3 % of the dev words wrong after 8 of 16 epochs and 23.6 at the end, beam 5 23.1; the last "
     "three epochs gave a quarter of a point. From weights near 0, with two decoder layers, a "
     "dropout of 0.5 and 20 epochs, 96 minutes of processor time, beam 5 had 22.5; the loss on dev "
-    "still rose after the twelfth."
+    "still rose after the twelfth. The recipe has hard attention since, with which no row was run: "
+    "with 320 units, on 41,000 of the words and after ten epochs, beam 5 had 31.0 with it and 31.6 "
+    "without, PER 7.39 and 7.64."
 )
 CAPTIONS = (
     "One seed, 45 minutes of one busy core and then 24 of two. Tried before, on dev: 512 units "

@@ -44,8 +44,8 @@ class ModelConfig(Section):
     )
     hard_attention: bool = setting(
         False,
-        "predict from each source state by itself and mix these predictions by attention, rather "
-        "than predict from the mean of the states",
+        "predict from each source state by itself and mix these predictions by attention; slower "
+        "with thousands of target pieces",
     )
     attention_coverage: bool = setting(
         False, "attention sees how much each source state has been attended to: slower"

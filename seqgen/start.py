@@ -28,6 +28,7 @@ from seqgen.subwords import drawn
 from seqgen.trainsection import SamplingConfig, TrainConfig
 
 METRICS_FILE = "metrics.jsonl"
+MANY = 1000  # pieces whose scores take longer than the rest of an update
 WRITTEN = (
     "config.json",
     "tokenizer*.model",
@@ -234,6 +235,11 @@ def _model_lines(model: Seq2Seq, config: Config) -> list[str]:
     lines = [f"model       {count:,} parameters: {kind}"]
     if shape.input_feeding:
         lines.append("slower      input feeding takes target steps one by one")
+    pieces = model.decoder.output.out_features
+    if shape.hard_attention and pieces > MANY:
+        lines.append(
+            f"slower      hard attention scores {pieces:,} pieces of source tokens as well"
+        )
     if shape.attention_coverage:
         lines.append("slower      coverage takes the steps of attention one by one")
     if inside(shape).stepwise:

@@ -21,9 +21,10 @@ import torch
 import toy
 from safetensors.torch import load_file
 
-from seqgen import training
+from seqgen import start, training
 from seqgen.batching import Batch, Encoded
 from seqgen.checkpoint import checkpoints, damage
+from seqgen.config import Config
 from seqgen.decoding import padded
 from seqgen.devices import precision
 from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingError
@@ -181,6 +182,15 @@ def test_a_run_says_what_makes_it_slow(data, tmp_path, values, told):
     config = toy.config(data, train__epochs=1, train__max_steps=1, **values)
     training.train(config, tmp_path / "run", report=report)
     assert slower(said) == told
+
+
+@pytest.mark.parametrize(("pieces", "told"), [
+    (1000, []),
+    (1001, ["slower      hard attention scores 1,001 pieces of source tokens as well"]),
+])  # fmt: skip
+def test_hard_attention_is_said_to_be_slow_with_many_pieces(pieces, told):
+    config = Config().with_values({"model.hard_attention": True}, "test")
+    assert slower(start._model_lines(build(config.model, 30, pieces), config)) == told
 
 
 def test_a_run_with_coverage_and_mixed_feedback_learns(data, tmp_path):
