@@ -23,9 +23,11 @@ def powers(scores: Tensor) -> Tensor:
 def mixed(of_steps: Tensor, of_states: Tensor, weights: Tensor) -> Tensor:
     """Log-probabilities [B, Q, V] out of `powers` of steps [B, Q, V] and of states [B, S, V].
 
-    `weights` [B, Q, S] is the attention of the steps to the states.
+    `weights` [B, Q, S] is the attention of the steps to the states. Autocast would round sums, and
+    probabilities with them.
     """
     least = torch.finfo(of_steps.dtype).tiny
-    sums = (of_steps @ of_states.transpose(-1, -2)).clamp_min(least)  # [B, Q, S], over ids
-    found = of_steps * ((weights.to(sums) / sums) @ of_states)
-    return found.clamp_min(least).log()
+    with torch.autocast(of_steps.device.type, enabled=False):
+        sums = (of_steps @ of_states.transpose(-1, -2)).clamp_min(least)  # [B, Q, S], over ids
+        found = of_steps * ((weights.to(sums) / sums) @ of_states)
+        return found.clamp_min(least).log()

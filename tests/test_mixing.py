@@ -69,6 +69,13 @@ def test_scores_of_bf16_are_mixed_in_fp32():
     torch.testing.assert_close(logs.exp().sum(-1), torch.ones(B, Q), atol=1e-2, rtol=0)
 
 
+def test_autocast_does_not_round_what_is_mixed():
+    steps, states, weights = (each.float() for each in drawn())
+    exact = mixed(powers(steps), powers(states), weights)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(mixed(powers(steps), powers(states), weights), exact)
+
+
 def test_a_target_is_as_likely_as_all_its_alignments_together():
     """Enumerated: each target token comes from one source state, in every way to choose them."""
     model = network("lstm", "additive", hard_attention=True)
