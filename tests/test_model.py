@@ -91,7 +91,8 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, extra):
         gold = given.target[:, t + 1]
         one = log_probs.gather(1, gold[:, None]).squeeze(1) * (gold != PAD)
         torch.testing.assert_close(one, whole[:, t])
-        assert tuple(log_probs.shape) == (3, model.decoder.output.out_features)
+        one_vocabulary = extra.get("copy") or extra.get("tie") == "all"
+        assert tuple(log_probs.shape) == (3, SOURCES if one_vocabulary else TARGETS)
         torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3).double())
         recurrent = state[: model.decoder.recurrent_parts]
         assert {tuple(part.shape) for part in recurrent} == {(layers, 3, 10)}
