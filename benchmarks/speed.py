@@ -223,6 +223,8 @@ def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     seqgen = [sys.executable, "-m", "seqgen"]
     commands = {
         "seqgen --help": [*seqgen, "--help"],
+        "seqgen train --help": [*seqgen, "train", "--help"],
+        "seqgen train --hiden 3": [*seqgen, "train", "--hiden", "3"],
         "import torch": [sys.executable, "-c", "import torch"],
     }
     model = options.model or options.out / "seqgen" / "run"
@@ -237,7 +239,9 @@ def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
     for turn in range(1 + (3 if options.quick else STARTS)):
         for name, command in commands.items():
             begun = time.perf_counter()
-            subprocess.run(command, capture_output=True, check=True, env=environment)
+            done = subprocess.run(command, capture_output=True, env=environment)
+            if done.returncode != ("--hiden" in command) * 2:
+                raise SystemExit(f"{name}: {done.stderr.decode()}")
             if turn:
                 seconds[name].append(time.perf_counter() - begun)
     found = {name: spread(values, 3) for name, values in seconds.items()}
