@@ -41,11 +41,14 @@ def machine() -> Record:
 
 
 def limits() -> Record:
-    """The rates of large matrix products, in GFLOP/s, and of copying, in GB/s."""
+    """The rates of large matrix products, in GFLOP/s, and of copying, in GB/s.
+
+    Of bf16 where the processor multiplies it: others take a minute for what no row compares with.
+    """
     torch.set_num_threads(THREADS)
     size = 1536
     rates = {}
-    for kind in (torch.float32, torch.bfloat16):
+    for kind in (torch.float32, *[torch.bfloat16] * multiplies_bf16()):
         two = [torch.randn(size, size).to(kind) for _ in range(2)]
         seconds = median_of(partial(torch.mm, *two), 15)
         rates[str(kind).removeprefix("torch.")] = 2e-9 * size**3 / seconds

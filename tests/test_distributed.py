@@ -12,7 +12,11 @@ import toy
 
 from seqgen import distributed
 
+# Cell of a network and its window, in one set of processes: starting one takes seconds.
+CASES = (("lstm", 0), ("gru", 0), ("rnn", 0), ("gru", 2))
+
 CODE = """
+import ast
 import sys
 import torch
 import test_training as t
@@ -26,20 +30,21 @@ from seqgen.updates import Clipping, update
 torch.set_num_threads(1)
 splits = [t.ROWS[:1], t.ROWS[1:]]  # the second rank has no share of the first batch
 with distributed.together(torch.device("cpu")):
-    model = t.network(sys.argv[2])
-    model.window = model.encoder.stack.window = int(sys.argv[3])
-    settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
-    optimizer = make_optimizer(model, settings)
-    clipping = Clipping(settings, torch.device("cpu"))
-    for rows in splits:
-        share = rows[distributed.rank() :: distributed.world()]
-        group = [t.batch(share)] if share else []
-        done = update(model, group, optimizer, GOLD, clipping)
-    if not distributed.rank():
-        torch.set_printoptions(precision=17)
-        from safetensors.torch import save_file
-        save_file({name: value.detach() for name, value in model.named_parameters()
-                   if not name.startswith("decoder.output.weight")}, sys.argv[1])
+    for cell, window in ast.literal_eval(sys.argv[2]):
+        model = t.network(cell)
+        model.window = model.encoder.stack.window = window
+        settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
+        optimizer = make_optimizer(model, settings)
+        clipping = Clipping(settings, torch.device("cpu"))
+        for rows in splits:
+            share = rows[distributed.rank() :: distributed.world()]
+            group = [t.batch(share)] if share else []
+            done = update(model, group, optimizer, GOLD, clipping)
+        if not distributed.rank():
+            from safetensors.torch import save_file
+            save_file({name: value.detach() for name, value in model.named_parameters()
+                       if not name.startswith("decoder.output.weight")},
+                      f"{sys.argv[1]}/{cell}-{window}.safetensors")
 """
 
 
@@ -89,13 +94,20 @@ def test_a_whole_run_of_two_ranks_is_that_of_one(tmp_path):
     assert scores[0]["scores"] == pytest.approx(scores[1]["scores"], abs=5)
 
 
-@pytest.mark.parametrize(("cell", "window"), [("lstm", 0), ("gru", 0), ("rnn", 0), ("gru", 2)])
-def test_two_ranks_make_the_updates_of_one(cell, window, tmp_path):
+@pytest.fixture(scope="module")
+def updated(tmp_path_factory):
+    """A folder for each number of ranks, with the weights that updates of each case left."""
+    folders = [tmp_path_factory.mktemp(f"ranks{world}") for world in (1, 2)]
+    for world, folder in enumerate(folders, start=1):
+        ran(world, "-c", CODE, folder, list(CASES))
+    return folders
+
+
+@pytest.mark.parametrize(("cell", "window"), CASES)
+def test_two_ranks_make_the_updates_of_one(cell, window, updated):
     from safetensors.torch import load_file
 
-    for world in (1, 2):
-        ran(world, "-c", CODE, tmp_path / f"{world}.safetensors", cell, window)
-    one, two = (load_file(tmp_path / f"{world}.safetensors") for world in (1, 2))
+    one, two = (load_file(folder / f"{cell}-{window}.safetensors") for folder in updated)
     assert len(one) > 5
     torch.testing.assert_close(one, two, rtol=1e-10, atol=1e-12)
 
