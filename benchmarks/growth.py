@@ -66,17 +66,18 @@ def main(quick: bool) -> None:
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
     times = 2 if quick else 8
+    base = Work(width=64, vocabulary=1000) if quick else Work()
     curves: dict[str, dict[str, dict[int, float]]] = {}
     for name, values in RANGES.items():
         curves[name] = {}
         for value in (values[0], values[-1]) if quick else values:
-            work = Work()._replace(**{name: value})
+            work = base._replace(**{name: value})
             for kind in ONLY.get(name, KINDS):
                 rate = KINDS[kind](work, times)
                 curves[name].setdefault(kind, {})[value] = round(rate)
                 print(f"{name} {value}, {kind}: {rate:,.0f} tokens/s", file=sys.stderr, flush=True)
     if not quick:
-        found = {"machine": machine(), "base": Work()._asdict(), "curves": curves}
+        found = {"machine": machine(), "base": base._asdict(), "curves": curves}
         (RESULTS / "growth.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         draw(curves, RESULTS / "growth.png")
 
@@ -153,5 +154,7 @@ def draw(curves: dict[str, dict[str, Any]], path: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the ends of each range alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="the ends of each range alone, of little work"
+    )
     main(parser.parse_args().quick)

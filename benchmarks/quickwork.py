@@ -7,7 +7,9 @@ from pathlib import Path
 def quick(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
     """A work of made-up pieces, small enough to see soon that all parts run."""
     options.work, options.out = folder / "work", folder / "out"
-    options.rounds, options.seconds = 1, 3.0
+    options.rounds, options.seconds = 1, 1.0
+    # One of each kind: what differs from these in a setting runs as they do.
+    options.tools = ["seqgen", "seqgen, input feeding", "seqgen --int8", "tutorial loop"]
     options.work.mkdir()
     options.out.mkdir()
     numbers = [f"\u2581{number}" for number in range(50)]
