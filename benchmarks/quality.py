@@ -15,8 +15,6 @@ nothing.
 import argparse
 import hashlib
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -27,6 +25,7 @@ from typing import Any, NamedTuple
 
 import torch
 from filelock import FileLock
+from machine import machine as described
 from scores import quality
 from tasks import QUICK, TASKS, Task, write_words
 
@@ -220,10 +219,11 @@ def commit() -> str:
 
 
 def machine() -> Record:
-    """What it ran on."""
+    """What it ran on; two processors may differ threefold in what a training takes."""
+    host = described()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-    return {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "gpu": gpu,
-            "processor": platform.machine(), "torch": torch.__version__}  # fmt: skip
+    return {"cores": host["cores"], "threads": torch.get_num_threads(), "gpu": gpu,
+            "processor": host["cpu"], "bf16": host["bf16"], "torch": host["torch"]}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
         ("growth.py", ["width 1024, training:", "sentences 1024, decoding:", "beam 16, decoding:"]),
         ("quality.py", ["seqgen, one model |", "seqgen, 2 together |",
                         "1 of 2, below", ", 2 seeds |",
-                        "no file", "seqgen, 5 together | not run"]),
+                        "no file", "1 thread, ", "seqgen, 5 together | not run"]),
         ("instruments.py", ["instruments, lstm 256, 3,000 tokens a batch:"]),
         ("truncation.py", ["both of 60, window 20:", "both of 60, window 0:"]),
     ],
