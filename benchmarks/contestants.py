@@ -31,7 +31,8 @@ class Contestant(NamedTuple):
     def run(self, command: str, *words: object) -> Record:
         """The last line that its driver prints."""
         environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
-        line = [self.python, str(HERE / "peers" / self.driver), command, *map(str, words)]
+        line = [self.python, str(HERE / "peers" / self.driver), command, *map(str, words),
+                "--threads", str(THREADS)]  # fmt: skip
         ran = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
         if ran.returncode:
             tail = "\n".join(ran.stderr.splitlines()[-5:])

@@ -220,10 +220,8 @@ def commit() -> str:
 
 def machine() -> Record:
     """What it ran on; two processors may differ threefold in what a training takes."""
-    host = described()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-    return {"cores": host["cores"], "threads": torch.get_num_threads(), "gpu": gpu,
-            "processor": host["cpu"], "bf16": host["bf16"], "torch": host["torch"]}  # fmt: skip
+    return {**described(), "threads": torch.get_num_threads(), "gpu": gpu}
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def _row(name: str, task: Task, records: Sequence[Record], wanted: object) -> st
     where = records[-1]["machine"]
     threads = where["threads"]
     told = where["gpu"] or f"{threads} thread{'s' * (threads > 1)}"
-    if "bf16" in where and not where["gpu"]:  # records that do not have it name no processor
-        told += f", {where['processor']}"
+    if "cpu" in where and not where["gpu"]:  # older records do not name it
+        told += f", {where['cpu']}"
     spent = f"{minutes:.1f}" if len(records[0]["seeds"]) == 1 else ""
     return f"| seqgen, {name} | {cells[0]} | {cells[1]} | {wanted} | {spent} | {told} |"
 

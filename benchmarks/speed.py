@@ -240,7 +240,7 @@ def start(options: argparse.Namespace, _found: list[Contestant]) -> Record:
         for name, command in commands.items():
             begun = time.perf_counter()
             done = subprocess.run(command, capture_output=True, env=environment)
-            if done.returncode != ("--hiden" in command) * 2:
+            if done.returncode != (2 if "--hiden" in command else 0):
                 raise SystemExit(f"{name}: {done.stderr.decode()}")
             if turn:
                 seconds[name].append(time.perf_counter() - begun)

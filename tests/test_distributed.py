@@ -16,7 +16,6 @@ from seqgen import distributed
 CASES = (("lstm", 0), ("gru", 0), ("rnn", 0), ("gru", 2))
 
 CODE = """
-import ast
 import sys
 import torch
 import test_training as t
@@ -26,11 +25,13 @@ from seqgen.trainsection import TrainConfig
 from seqgen.sampling import GOLD
 from seqgen.start import make_optimizer
 from seqgen.updates import Clipping, update
+from safetensors.torch import save_file
+from test_distributed import CASES
 
 torch.set_num_threads(1)
 splits = [t.ROWS[:1], t.ROWS[1:]]  # the second rank has no share of the first batch
 with distributed.together(torch.device("cpu")):
-    for cell, window in ast.literal_eval(sys.argv[2]):
+    for cell, window in CASES:
         model = t.network(cell)
         model.window = model.encoder.stack.window = window
         settings = TrainConfig(optimizer="sgd", clip_norm=0.5)
@@ -41,7 +42,6 @@ with distributed.together(torch.device("cpu")):
             group = [t.batch(share)] if share else []
             done = update(model, group, optimizer, GOLD, clipping)
         if not distributed.rank():
-            from safetensors.torch import save_file
             save_file({name: value.detach() for name, value in model.named_parameters()
                        if not name.startswith("decoder.output.weight")},
                       f"{sys.argv[1]}/{cell}-{window}.safetensors")
@@ -99,7 +99,7 @@ def updated(tmp_path_factory):
     """A folder for each number of ranks, with the weights that updates of each case left."""
     folders = [tmp_path_factory.mktemp(f"ranks{world}") for world in (1, 2)]
     for world, folder in enumerate(folders, start=1):
-        ran(world, "-c", CODE, folder, list(CASES))
+        ran(world, "-c", CODE, folder)
     return folders
 
 
