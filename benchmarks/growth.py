@@ -27,9 +27,9 @@ from seqgen.devices import keep_memory
 from seqgen.inference import ready
 from seqgen.model import build
 from seqgen.modelsection import ModelConfig
+from seqgen.optimizers import make_optimizer
 from seqgen.sampling import GOLD
 from seqgen.sections import DecodeConfig
-from seqgen.start import make_optimizer
 from seqgen.trainsection import TrainConfig
 from seqgen.updates import Clipping, update
 from seqgen.vocabulary import BOS, EOS

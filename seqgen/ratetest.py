@@ -17,8 +17,9 @@ from seqgen.config import Config
 from seqgen.course import Course, batches_of
 from seqgen.devices import keep_memory, pick_device, precision, without_denormals
 from seqgen.errors import TrainingError, UsageError
+from seqgen.optimizers import make_optimizer
 from seqgen.preparation import Prepared, prepare
-from seqgen.start import fresh, make_optimizer
+from seqgen.start import fresh
 from seqgen.subwords import drawn
 from seqgen.updates import Clipping, conditions, update
 

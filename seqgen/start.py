@@ -22,6 +22,7 @@ from seqgen.errors import CheckpointError
 from seqgen.evaluation import references_in
 from seqgen.model import Seq2Seq, build
 from seqgen.modelsection import ModelConfig
+from seqgen.optimizers import make_optimizer
 from seqgen.preparation import Prepared, prepare
 from seqgen.signals import Pause
 from seqgen.subwords import drawn
@@ -155,28 +156,6 @@ def fresh(config: Config, data: Prepared) -> Seq2Seq:
     model.window = config.train.truncate
     model.encoder.stack.window = config.train.truncate_source
     return model
-
-
-def make_optimizer(model: torch.nn.Module, settings: TrainConfig) -> torch.optim.Optimizer:
-    """The optimizer of the settings over all weights; the loop sets its learning rate."""
-    every = list(model.parameters())
-    vectors = [weight for weight in every if weight.dim() < 2]  # biases, a learned start
-    matrices = [weight for weight in every if weight.dim() >= 2]
-    decays = {"params": matrices, "weight_decay": settings.weight_decay}
-    weights = [decays, {"params": vectors, "weight_decay": 0.0}] if vectors else [decays]
-    rate, betas = settings.learning_rate, (0.9, settings.beta2)
-    match settings.optimizer:
-        case "adam":
-            return torch.optim.Adam(weights, rate, betas, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(weights, rate, betas, fused=True)
-        case "rmsprop":
-            return torch.optim.RMSprop(weights, rate)
-        case "adagrad":
-            return torch.optim.Adagrad(weights, rate)
-        case "sgd":
-            momentum, ahead = settings.momentum, settings.nesterov
-            return torch.optim.SGD(weights, rate, momentum=momentum, nesterov=ahead)
 
 
 def _prepare_in_turn(

@@ -19,10 +19,11 @@ from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, put
 from seqgen.ending import Outcome, judge_best
 from seqgen.instruments import Instruments
 from seqgen.journal import Journal, summary_writer
+from seqgen.optimizers import make_optimizer
 from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
 from seqgen.signals import Stopped, pause_where
-from seqgen.start import METRICS_FILE, Start, begin, fresh, make_optimizer, opened, over
+from seqgen.start import METRICS_FILE, Start, begin, fresh, opened, over
 from seqgen.translator import Translator
 from seqgen.updates import Clipping, Interval, Update, conditions, update
 from seqgen.validation import Validation, validate

@@ -73,10 +73,14 @@ class TrainConfig(Section):
     accumulate: int = setting(
         1, "batches an update", minimum=1, flags=("--gradient-accumulation-steps",)
     )
-    optimizer: Literal["adam", "adamw", "rmsprop", "adagrad", "sgd"] = setting("adam", "optimizer")
+    optimizer: Literal["adam", "adamw", "muon", "rmsprop", "adagrad", "sgd"] = setting(
+        "adam", "optimizer; muon turns the steps of recurrent layers, adamw makes the others"
+    )
     learning_rate: float = setting(1e-3, "learning rate", minimum=0, flags=("--lr",))
     beta2: float = setting(0.999, "memory of Adam's second moment", minimum=0, maximum=0.999999)
-    momentum: float = setting(0.9, "momentum of sgd", minimum=0, maximum=1)
+    momentum: float = setting(
+        0.9, "momentum of sgd and of muon, which wants 0.95", minimum=0, maximum=1
+    )
     nesterov: bool = setting(False, "sgd looks ahead by its momentum before it takes a gradient")
     weight_decay: float = setting(
         0.0, "weight decay of matrices; biases and gains are spared", minimum=0

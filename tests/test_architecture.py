@@ -25,7 +25,7 @@ LEVELS = """
     cells normalization recurrent windows stack alone attention coverage following copying encoder
     decoder initialization |
     batching sampling preparation subwords | model beams search inference ensemble |
-    smallweights checkpoint decoding truncation updates probes | translator |
+    smallweights checkpoint decoding truncation optimizers updates probes | translator |
     evaluation pictures validation averaging card start course divergence plateaus
     curves instruments comparison ratetest ending |
     training ablation ablationtable | diagnosis charts report |

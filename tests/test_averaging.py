@@ -15,7 +15,7 @@ from seqgen.averaging import Averages, best_of, holding, kept, mean
 from seqgen.checkpoint import Progress, checkpoints, weights
 from seqgen.divergence import returned
 from seqgen.model import build
-from seqgen.start import make_optimizer
+from seqgen.optimizers import make_optimizer
 from seqgen.trainsection import TrainConfig
 from seqgen.updates import update
 from seqgen.validation import Validation

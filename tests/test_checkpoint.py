@@ -14,8 +14,8 @@ from seqgen import checkpoint, training
 from seqgen.checkpoint import Progress, checkpoints, damage, newest
 from seqgen.errors import CheckpointError
 from seqgen.model import build
+from seqgen.optimizers import make_optimizer
 from seqgen.progress import Silent
-from seqgen.start import make_optimizer
 from seqgen.trainsection import TrainConfig
 
 

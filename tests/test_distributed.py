@@ -23,7 +23,7 @@ from seqgen import distributed
 from seqgen.batching import Budget, Encoded
 from seqgen.trainsection import TrainConfig
 from seqgen.sampling import GOLD
-from seqgen.start import make_optimizer
+from seqgen.optimizers import make_optimizer
 from seqgen.updates import Clipping, update
 from safetensors.torch import save_file
 from test_distributed import CASES

@@ -30,10 +30,10 @@ from seqgen.devices import precision
 from seqgen.errors import CheckpointError, ConfigError, SeqgenError, TrainingError
 from seqgen.metrics import METRICS
 from seqgen.model import build
+from seqgen.optimizers import make_optimizer
 from seqgen.progress import Silent
 from seqgen.sampling import GOLD, Forcing
 from seqgen.sections import DecodeConfig
-from seqgen.start import make_optimizer
 from seqgen.trainsection import TrainConfig
 from seqgen.translator import Translator
 from seqgen.updates import RECENT, Clipping, update
@@ -708,7 +708,7 @@ def test_a_run_that_is_stopped_after_a_bad_update_goes_on_from_its_last_good_sta
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"optimizer": name} for name in ("adam", "adamw", "rmsprop", "adagrad", "sgd")),
+        *({"optimizer": name} for name in ("adam", "adamw", "muon", "rmsprop", "adagrad", "sgd")),
         {"clip_quantile": 0.3},
         {"ema": 0.7, "average": 3, "validate_every": 1},
         {"truncate": 2, "truncate_source": 3},

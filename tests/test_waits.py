@@ -6,8 +6,8 @@ import pytest
 import torch
 from test_model import batch, network
 
+from seqgen.optimizers import make_optimizer
 from seqgen.sampling import GOLD, Forcing
-from seqgen.start import make_optimizer
 from seqgen.trainsection import TrainConfig
 from seqgen.updates import Clipping, update
 

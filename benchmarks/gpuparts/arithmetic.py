@@ -14,9 +14,9 @@ from seqgen.batching import Batches, Budget
 from seqgen.config import Config
 from seqgen.dropout import Dropout
 from seqgen.model import Seq2Seq
+from seqgen.optimizers import make_optimizer
 from seqgen.recurrent import Recurrent
 from seqgen.sampling import GOLD
-from seqgen.start import make_optimizer
 from seqgen.updates import Clipping, update
 
 UPDATES = 100

@@ -11,8 +11,8 @@ from gpuparts import madeup
 from gpuparts.work import Notes, Record, Work, lines, spread
 from seqgen.batching import Batch, Batches, Budget, Encoded, ahead
 from seqgen.model import Seq2Seq
+from seqgen.optimizers import make_optimizer
 from seqgen.sampling import GOLD, Forcing
-from seqgen.start import make_optimizer
 from seqgen.updates import Clipping, Interval, update
 
 SIZES = (30_000, 4000, 1000, 10_000, 100_000)  # target tokens; those that matter most come first
