@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqgen import monotonic
 from seqgen.attention import ATTENTIONS, Attention, Memory
 from seqgen.blended import Ids, plain
 from seqgen.cells import Chance, inside
@@ -11,7 +12,7 @@ from seqgen.coverage import Coverage
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
 from seqgen.following import Following, before_each
-from seqgen.mixing import mixed, powers
+from seqgen.mixing import powers, shared, sums
 from seqgen.modelsection import ModelConfig
 from seqgen.normalization import Normalization, between
 from seqgen.recurrent import (
@@ -32,7 +33,8 @@ class Decoder(nn.Module):
 
     With input feeding (Luong, Pham and Manning 2015, section 3.3) that layer reads the readout of
     the step before as well, so that it is one step after the other, and the last readout [1, N, R]
-    is the last part of the state. Before that stand coverage and what is followed, [1, N, S] each.
+    is the last part of the state. Before that stand coverage, what is followed and, of monotonic
+    attention, where the last token may have come from, [1, N, S] each.
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int):
@@ -55,7 +57,7 @@ class Decoder(nn.Module):
         self.gate = nn.Linear(readout, 1) if config.copy else None
         self.follow = Following(hidden) if config.follow else None
         self.coverage = Coverage(self.attention, hidden) if config.attention_coverage else None
-        self.hard = config.hard_attention
+        self.hard, self.monotonic = config.hard_attention, config.monotonic
         self.dropout = Dropout(config.dropout)
         self.activation = ACTIVATIONS[config.activation]
         self.residual = config.residual
@@ -69,6 +71,8 @@ class Decoder(nn.Module):
             state = (*state, self.coverage.start(rows, steps))
         if self.follow is not None:
             state = (*state, self.follow.start(rows, steps))
+        if self.monotonic:
+            state = (*state, monotonic.start(rows, steps, state[0]))
         if not self.feeding:
             return state
         return (*state, state[0].new_zeros(1, rows, self.readout_width))
@@ -161,6 +165,10 @@ class Decoder(nn.Module):
         `read` is what the first layer reads there: embeddings, and what it is fed.
         """
         state, looked = state[: self.recurrent_parts], state[self.recurrent_parts :]
+        looked, came = (
+            looked[: len(looked) - self.monotonic],
+            looked[len(looked) - self.monotonic :],
+        )
         first, ended = self.layers[0](read, _layer(state, 0), chances[0])
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights, looked = self._looked(inputs, queries, memory, looked)
@@ -173,19 +181,30 @@ class Decoder(nn.Module):
             ends.append(ended)
         state = (*(torch.cat(part) for part in zip(*ends, strict=True)), *looked)
         if self.hard:
-            return self._apart(hidden, memory, weights), state, weights
+            logs, weights, came = self._apart(hidden, inputs, memory, weights, came)
+            return logs, (*state, *came), weights
         readouts = self.activation(self.readout(torch.cat([hidden, context], dim=-1)))
         return self.dropout(readouts), state, weights
 
-    def _apart(self, hidden: Tensor, memory: Memory, weights: Tensor) -> Tensor:
-        """Log-probabilities [N, T, V] out of outputs [N, T, H], each source state by itself."""
+    def _apart(
+        self, hidden: Tensor, inputs: Tensor, memory: Memory, weights: Tensor, came: State
+    ) -> tuple[Tensor, Tensor, State]:
+        """Log-probabilities [N, T, V] out of outputs [N, T, H], each source state by itself.
+
+        With them what each state has weighed, and where tokens came from, if that is kept.
+        """
         weight, bias = self.readout.weight, self.readout.bias
         asked = self.activation(functional.linear(hidden, weight[:, : self.width], bias))
         given = self.activation(functional.linear(memory.states, weight[:, self.width :]))
         of_steps = powers(self.output(self.dropout(asked)))
         of_states = powers(functional.linear(self.dropout(given), self.output.weight))
         rows = of_steps.reshape(len(given), -1, of_steps.shape[-1])
-        return mixed(rows, of_states, weights).view(of_steps.shape)
+        total = sums(rows, of_states)
+        if self.monotonic:
+            words = monotonic.written(of_states, inputs)
+            weights, after = monotonic.chances(weights, total, words, memory.mask, *came)
+            came = (after,)
+        return shared(rows, of_states, weights, total).view(of_steps.shape), weights, came
 
     def _looked(
         self, inputs: Tensor, queries: Tensor, memory: Memory, looked: State

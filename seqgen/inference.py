@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqgen import copying
+from seqgen import copying, monotonic
 from seqgen.alone import Alone
 from seqgen.devices import multiplies_bf16
 from seqgen.following import before_each
-from seqgen.mixing import mixed, powers
+from seqgen.mixing import powers, shared, sums
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
@@ -67,8 +67,8 @@ class Source(NamedTuple):
 class Ready:
     """A model as searches ask it. Its steps understand what its own `encode` gives alone.
 
-    The state is a tensor [N, H] for each layer and part, coverage and what is followed [N, S], what
-    is fed [N, R].
+    The state is a tensor [N, H] for each layer and part, coverage, what is followed and where the
+    last token came from [N, S], what is fed [N, R].
     """
 
     def __init__(self, model: Seq2Seq, product: Making, bf16: bool = False):
@@ -143,7 +143,8 @@ class Ready:
         ended = first(below, state[: first.parts], None)
         hidden = ended[0]
         queries = hidden.view(memory.ids.shape[0], -1, hidden.shape[1])  # [B, N / B, H]
-        looked = state[len(self.steps) * first.parts : len(state) - decoder.feeding]
+        others = len(state) - decoder.feeding - decoder.monotonic
+        looked = state[len(self.steps) * first.parts : others]
         weights, looked = self._attention(ids, queries, memory, looked)
         means = torch.bmm(weights, memory.values[..., : self.width]).flatten(0, 1)  # [N, X]
         shares = means.split_with_sizes(self.widths, 1) if layers else (means,)
@@ -154,7 +155,8 @@ class Ready:
             ended = (*ended, *after)
         ended = (*ended, *looked)
         if decoder.hard:
-            return self._mixed(hidden, weights, memory), ended
+            written, came = self._mixed(hidden, ids, weights, memory, state[len(ended) :])
+            return written, (*ended, *came)
         readouts = decoder.activation(self.read(hidden).add_(shares[-1]))
         scores = self.write(readouts)
         # On a GPU autocast may have made the scores bf16, and their logarithms are to be fp32.
@@ -165,11 +167,19 @@ class Ready:
             written = copying.whole(gate, written[:, None], weights, memory.ids).squeeze(1)
         return written, (*ended, readouts) if decoder.feeding else ended
 
-    def _mixed(self, hidden: Tensor, weights: Tensor, memory: Source) -> Tensor:
+    def _mixed(
+        self, hidden: Tensor, ids: Tensor, weights: Tensor, memory: Source, came: State
+    ) -> tuple[Tensor, State]:
         """Log-probabilities [N, V] that each source state predicts by itself, mixed."""
         of_steps = powers(self.write(self.decoder.activation(self.read(hidden))))
+        of_states = memory.values[..., self.width :]
         rows = of_steps.view(len(weights), -1, of_steps.shape[1])
-        return mixed(rows, memory.values[..., self.width :], weights).flatten(0, 1)
+        total = sums(rows, of_states)
+        if self.decoder.monotonic:
+            words, mask = monotonic.written(of_states, ids[:, None]), memory.ids != PAD
+            weights, after = monotonic.chances(weights, total, words, mask, came[0][None])
+            came = (after[0],)
+        return shared(rows, of_states, weights, total).flatten(0, 1), came
 
     def _attention(
         self, ids: Tensor, queries: Tensor, memory: Source, looked: State

@@ -23,11 +23,21 @@ def powers(scores: Tensor) -> Tensor:
 def mixed(of_steps: Tensor, of_states: Tensor, weights: Tensor) -> Tensor:
     """Log-probabilities [B, Q, V] out of `powers` of steps [B, Q, V] and of states [B, S, V].
 
-    `weights` [B, Q, S] is the attention of the steps to the states. Autocast would round sums, and
-    probabilities with them.
+    `weights` [B, Q, S] is the attention of the steps to the states.
     """
+    return shared(of_steps, of_states, weights, sums(of_steps, of_states))
+
+
+def sums(of_steps: Tensor, of_states: Tensor) -> Tensor:
+    """What all ids of each step and state add up to, [B, Q, S], which is never 0."""
+    with torch.autocast(of_steps.device.type, enabled=False):
+        found = of_steps @ of_states.transpose(-1, -2)
+        return found.clamp_min(torch.finfo(found.dtype).tiny)
+
+
+def shared(of_steps: Tensor, of_states: Tensor, weights: Tensor, total: Tensor) -> Tensor:
+    """The same where the `sums` are known; autocast would round probabilities."""
     least = torch.finfo(of_steps.dtype).tiny
     with torch.autocast(of_steps.device.type, enabled=False):
-        sums = (of_steps @ of_states.transpose(-1, -2)).clamp_min(least)  # [B, Q, S], over ids
-        found = of_steps * ((weights.to(sums) / sums) @ of_states)
+        found = of_steps * ((weights.to(total) / total) @ of_states)
         return found.clamp_min(least).log()

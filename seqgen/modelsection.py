@@ -47,6 +47,9 @@ class ModelConfig(Section):
         "predict from each source state by itself and mix these predictions by attention; slower "
         "with thousands of target pieces",
     )
+    monotonic: bool = setting(
+        False, "hard attention never goes back to source states before that of the last token"
+    )
     attention_coverage: bool = setting(
         False, "attention sees how much each source state has been attended to: slower"
     )
@@ -103,6 +106,11 @@ class ModelConfig(Section):
 
     def _check_hard(self) -> None:
         """What reads one readout a step has none where each source state has its own."""
+        if self.monotonic and not self.hard_attention:
+            raise ConfigError(
+                "model.monotonic is for model.hard_attention, which tells what a token came from; "
+                "add --hard-attention"
+            )
         for name in ("copy", "input_feeding"):
             if self.hard_attention and getattr(self, name):
                 raise ConfigError(

@@ -21,7 +21,7 @@ LEVELS = """
     settings sections modelsection trainsection config configfiles resources recipes runs grid
     devices cache progress journal table hub readers splits corpus forms casing drawing pieces
     tokenizer segments metrics risk hypotheses schedules distributed diagnostics advice kernels
-    dropout losses agreement ranking packed feeding blended energies mixing
+    dropout losses agreement ranking packed feeding blended energies mixing monotonic
     cells normalization recurrent windows stack alone attention coverage following copying encoder
     decoder initialization |
     batching sampling preparation subwords | model beams search inference ensemble |

@@ -428,6 +428,8 @@ def test_every_setting_can_be_given_as_a_flag_and_arrives(run):
             words += ["--no-copy", "--no-follow", "--tie", "none"]
         if item.name == "hard_attention":  # the recipe copies
             words += ["--no-copy"]
+        if item.name == "monotonic":
+            words += ["--hard-attention", "--no-copy"]
         if item.name == "batch_norm":
             words += ["--layers", "2"]
         if item.name == "nesterov":

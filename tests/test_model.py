@@ -28,12 +28,16 @@ CELLS, ATTENTIONS, DEPTHS = (
     ("additive", "general", "dot", "scaled_dot"),
     (1, 3),
 )
+MONOTONIC = {"hard_attention": True, "monotonic": True}
 EVERY = [
     *itertools.product(CELLS, ATTENTIONS, DEPTHS, [{}]),
     *itertools.product(CELLS, ["general"], DEPTHS, [{"copy": True}]),
     *itertools.product(CELLS, ["general"], DEPTHS, [{"input_feeding": True}]),
     *itertools.product(CELLS, ["general", "additive"], DEPTHS, [{"hard_attention": True}]),
+    *itertools.product(["lstm", "gru"], ["general", "additive"], DEPTHS, [MONOTONIC]),
     ("lstm", "dot", 3, {"hard_attention": True, "attention_coverage": True}),
+    ("gru", "general", 1, {**MONOTONIC, "attention_coverage": True, "follow": True,
+                           "tie": "all"}),
     ("gru", "general", 1, {"hard_attention": True, "follow": True, "lexical": True, "tie": "all"}),
     ("gru", "additive", 3, {"input_feeding": True, "copy": True, "tie": "all"}),
     ("rnn_relu", "general", 3, {"recurrent_initialization": "identity"}),
@@ -97,7 +101,8 @@ def test_step_by_step_equals_the_whole_sequence(cell, attention, layers, extra):
         recurrent = state[: model.decoder.recurrent_parts]
         assert {tuple(part.shape) for part in recurrent} == {(layers, 3, 10)}
         others = [part.shape[2] for part in state[len(recurrent) :]]
-        kept = bool(extra.get("attention_coverage")) + (model.decoder.follow is not None)
+        kept = sum(bool(extra.get(name)) for name in ("attention_coverage", "monotonic"))
+        kept += model.decoder.follow is not None
         fed = [model.decoder.readout_width] * bool(extra.get("input_feeding"))
         assert others == [5] * kept + fed
 
@@ -125,7 +130,7 @@ def test_a_sentence_does_not_depend_on_its_neighbours(cell, attention, layers, e
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("extra", [{}, {"lexical": True}, {"copy": True}, {"input_feeding": True},
-                                   {"hard_attention": True}])  # fmt: skip
+                                   {"hard_attention": True}, MONOTONIC])  # fmt: skip
 def test_a_beam_of_rows_shares_one_memory(cell, extra):
     model, given = network(cell, layers=3, **extra), batch()
     memory, state = model.encode(given.source, given.source_lengths)
@@ -153,7 +158,7 @@ def test_packed_and_padded_give_one_loss_and_one_gradient(cell):
     torch.testing.assert_close(results[0], results[1])
 
 
-@pytest.mark.parametrize("extra", [{"copy": True}, {"hard_attention": True}, {}])
+@pytest.mark.parametrize("extra", [{"copy": True}, {"hard_attention": True}, MONOTONIC, {}])
 def test_the_loss_is_the_summed_negative_log_likelihood(extra):
     model, given = network(**extra), batch()
     expected = -model.forced(given).log_probs.sum()
