@@ -41,6 +41,7 @@ DRAWN, LIKELIEST, MIXED = (
         ({"copy": True, "attention_coverage": True}, DRAWN, 0),
         ({"recurrent_dropout": 0.3, "zoneout": 0.2, "layer_norm": "both"}, LIKELIEST, 3),
         ({"input_feeding": True}, LIKELIEST, 0),
+        ({"hard_attention": True, "monotonic": True}, DRAWN, 3),
     ],
     ids=str,
 )

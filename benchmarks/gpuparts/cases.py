@@ -47,6 +47,7 @@ def cases(quick: bool) -> list[Case]:
                 ("additive", 2, ("attention_coverage",)),
                 ("additive", 3, ("residual", "follow")),
                 ("general", 2, ("input_feeding",)),
+                ("additive", 2, ("hard_attention", "monotonic")),
                 ("additive", 2, ("layer_norm",)),
                 ("general", 2, ("recurrent_dropout",)),
                 ("dot", 2, ("weight_dropout",)),
