@@ -12,7 +12,7 @@ from seqgen.coverage import Coverage
 from seqgen.dropout import Dropout
 from seqgen.feeding import Fed
 from seqgen.following import Following, before_each
-from seqgen.mixing import powers, shared, sums
+from seqgen.mixing import mixed, powers
 from seqgen.modelsection import ModelConfig
 from seqgen.normalization import Normalization, between
 from seqgen.recurrent import (
@@ -165,10 +165,8 @@ class Decoder(nn.Module):
         `read` is what the first layer reads there: embeddings, and what it is fed.
         """
         state, looked = state[: self.recurrent_parts], state[self.recurrent_parts :]
-        looked, came = (
-            looked[: len(looked) - self.monotonic],
-            looked[len(looked) - self.monotonic :],
-        )
+        kept = len(looked) - self.monotonic
+        looked, came = looked[:kept], looked[kept:]
         first, ended = self.layers[0](read, _layer(state, 0), chances[0])
         queries = first.reshape(len(memory.mask), -1, first.shape[-1])  # [B, N / B * T, H]
         contexts, weights, looked = self._looked(inputs, queries, memory, looked)
@@ -199,12 +197,10 @@ class Decoder(nn.Module):
         of_steps = powers(self.output(self.dropout(asked)))
         of_states = powers(functional.linear(self.dropout(given), self.output.weight))
         rows = of_steps.reshape(len(given), -1, of_steps.shape[-1])
-        total = sums(rows, of_states)
-        if self.monotonic:
-            words = monotonic.written(of_states, inputs)
-            weights, after = monotonic.chances(weights, total, words, memory.mask, *came)
-            came = (after,)
-        return shared(rows, of_states, weights, total).view(of_steps.shape), weights, came
+        if not self.monotonic:
+            return mixed(rows, of_states, weights).view(of_steps.shape), weights, ()
+        logs, weights, after = monotonic.mixed(rows, of_states, weights, inputs, memory.mask, *came)
+        return logs.view(of_steps.shape), weights, (after,)
 
     def _looked(
         self, inputs: Tensor, queries: Tensor, memory: Memory, looked: State

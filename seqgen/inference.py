@@ -18,7 +18,7 @@ from seqgen import copying, monotonic
 from seqgen.alone import Alone
 from seqgen.devices import multiplies_bf16
 from seqgen.following import before_each
-from seqgen.mixing import powers, shared, sums
+from seqgen.mixing import mixed, powers
 from seqgen.model import Seq2Seq
 from seqgen.packed import Product, Quantized, made_ready, quantizes
 from seqgen.recurrent import Recurrent, State
@@ -174,12 +174,12 @@ class Ready:
         of_steps = powers(self.write(self.decoder.activation(self.read(hidden))))
         of_states = memory.values[..., self.width :]
         rows = of_steps.view(len(weights), -1, of_steps.shape[1])
-        total = sums(rows, of_states)
-        if self.decoder.monotonic:
-            words, mask = monotonic.written(of_states, ids[:, None]), memory.ids != PAD
-            weights, after = monotonic.chances(weights, total, words, mask, came[0][None])
-            came = (after[0],)
-        return shared(rows, of_states, weights, total).flatten(0, 1), came
+        if not self.decoder.monotonic:
+            return mixed(rows, of_states, weights).flatten(0, 1), ()
+        logs, _, after = monotonic.mixed(
+            rows, of_states, weights, ids[:, None], memory.ids != PAD, came[0][None]
+        )
+        return logs.flatten(0, 1), (after[0],)
 
     def _attention(
         self, ids: Tensor, queries: Tensor, memory: Source, looked: State

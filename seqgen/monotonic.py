@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seqgen.mixing import shared, sums
+
 NEVER = -1e4  # nats; infinite ones would have gradients that are no numbers
 LEAST = 1e-30  # attention below this is taken for it: its logarithm has a gradient that fp32 holds
 
@@ -23,37 +25,50 @@ def start(rows: int, steps: int, like: Tensor) -> Tensor:
     return functional.pad(like.new_zeros(1, rows, 1), (0, steps - 1), value=NEVER)
 
 
+def mixed(
+    of_steps: Tensor, of_states: Tensor, weights: Tensor, inputs: Tensor, mask: Tensor,
+    before: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """What `mixing.mixed` gives of a chain, the `chances` it is mixed with, what to go on from.
+
+    `inputs` [N, T] are the ids written before each step; `mask` and `before` as `chances` wants.
+    """
+    total = sums(of_steps, of_states)
+    each, after = chances(weights, total, _written(of_states, inputs), mask, before)
+    return shared(of_steps, of_states, each, total), each, after
+
+
 def chances(
-    weights: Tensor, sums: Tensor, words: Tensor, mask: Tensor, before: Tensor
+    weights: Tensor, total: Tensor, words: Tensor, mask: Tensor, before: Tensor
 ) -> tuple[Tensor, Tensor]:
     """How likely the next token comes from each source state, [B, Q, S], and what to go on from.
 
-    `weights` [B, Q, S] is the attention of Q = N / B * T steps, T of row after row; `sums`, as
+    `weights` [B, Q, S] is the attention of Q = N / B * T steps, T of row after row; `total`, as
     large, what the ids that a state could predict add up to; `words`, as large, how much of it is
     the id written before each step; `mask` [B, S] is True on real states, and `before` [1, N, S] is
     what `start` or an earlier call gave.
     """
     rows, places = len(mask), weights.shape[-1]
     shape = (rows, before.shape[1] // rows, -1, places)
-    with torch.autocast(sums.device.type, enabled=False):
-        carried = before.to(sums).view(rows, -1, places)
-        logs = weights.to(sums).clamp_min(LEAST).log()
+    with torch.autocast(total.device.type, enabled=False):
+        carried = before.to(total).view(rows, -1, places)
+        logs = weights.to(total).clamp_min(LEAST).log()
         logs = logs.masked_fill(~mask[:, None], NEVER)
         onward = logs.flip(-1).logcumsumexp(-1).flip(-1)  # attention to a state and all behind it
-        least = torch.finfo(sums.dtype).tiny
+        least = torch.finfo(total.dtype).tiny
         of_words = words.clamp_min(least).log()
-        steps = (each.view(shape).unbind(2) for each in (logs, onward, of_words, sums.log()))
+        steps = (each.view(shape).unbind(2) for each in (logs, onward, of_words, total.log()))
         found = []
-        for here, rest, word, total in zip(*steps, strict=True):
+        for here, rest, word, every in zip(*steps, strict=True):
             came = (carried + word).log_softmax(-1)  # the token before, from each state
             now = here + (came - rest).logcumsumexp(-1)
-            carried = now - total
+            carried = now - every
             found.append(now)
-        every = torch.stack(found, dim=2).exp().flatten(1, 2)
-    return every, carried.reshape(before.shape)
+        stacked = torch.stack(found, dim=2).exp().flatten(1, 2)
+    return stacked, carried.reshape(before.shape)
 
 
-def written(of_states: Tensor, inputs: Tensor) -> Tensor:
+def _written(of_states: Tensor, inputs: Tensor) -> Tensor:
     """What each state of `of_states` [B, S, V] has for the ids `inputs` [N, T]: [B, Q, S]."""
     ids = inputs.reshape(len(of_states), 1, -1).expand(-1, of_states.shape[1], -1)
     return of_states.gather(2, ids).mT

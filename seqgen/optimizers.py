@@ -30,9 +30,8 @@ class Muon(torch.optim.AdamW):
     """Steps of some matrices as far in every direction; of all other weights, those of AdamW.
 
     Jordan et al. (2024, "Muon: an optimizer for hidden layers in neural networks"): the gradient
-    with what momentum adds, its singular values made alike. A step has 1 to 1.3
-    times the rate for a root mean square, as Adam's have at most; Liu et al. (2025, arXiv
-    2502.16982) take a fifth of that.
+    with what momentum adds, its singular values made alike. A step has 1 to 1.3 times the rate for
+    a root mean square, as Adam's have at most; Liu et al. (2025, arXiv 2502.16982) take a fifth.
     """
 
     def __init__(

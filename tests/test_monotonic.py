@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from seqgen import monotonic
 from seqgen.errors import ConfigError
-from seqgen.mixing import powers, shared, sums
+from seqgen.mixing import powers
 from seqgen.modelsection import ModelConfig
 
 B, Q, S, V = 2, 4, 3, 5
@@ -28,13 +28,11 @@ def attention(scores):
     return scores.masked_fill(~REAL[:, None], float("-inf")).softmax(-1)
 
 
-def found(steps, states, weights, written, before=None, **kind):
+def found(steps, states, weights, written, before=None):
     """Log-probabilities [B, Q, V], the chances of states, and what to go on from."""
     of_steps, of_states = powers(steps), powers(states)
-    total, words = sums(of_steps, of_states), monotonic.written(of_states, written[:, :-1])
     before = monotonic.start(B, S, of_steps) if before is None else before
-    each, after = monotonic.chances(weights, total, words, REAL, before)
-    return shared(of_steps, of_states, each, total), each, after
+    return monotonic.mixed(of_steps, of_states, weights, written[:, :-1], REAL, before)
 
 
 def test_a_target_is_as_likely_as_all_chains_that_never_go_back():

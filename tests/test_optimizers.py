@@ -20,6 +20,11 @@ def network(cell="lstm", layers=1):
     return build(config, 17, 19)
 
 
+def held(model):
+    """The weights by name, as they are now."""
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
 def stepped(model, gradients, **settings):
     """The weights by name after steps with these gradients of every weight."""
     given = {"optimizer": "muon", "learning_rate": RATE, "momentum": 0.5, **settings}
@@ -28,7 +33,7 @@ def stepped(model, gradients, **settings):
         for name, weight in model.named_parameters():
             weight.grad = found[name].clone()
         optimizer.step()
-    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    return held(model)
 
 
 def noise(model, seed):
@@ -59,7 +64,7 @@ def test_nothing_comes_of_nothing():
 @pytest.mark.parametrize(("cell", "gates"), [("lstm", 4), ("gru", 3), ("rnn", 1)])
 def test_a_step_turns_each_gate_of_recurrent_layers_and_the_readout_and_no_other(cell, gates):
     model = network(cell, layers=2)
-    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    before = held(model)
     first, second = noise(model, 1), noise(model, 2)
     muon = stepped(model, [first, second])
     adam = stepped(network(cell, layers=2), [first, second], optimizer="adamw")
@@ -83,7 +88,7 @@ def test_a_step_turns_each_gate_of_recurrent_layers_and_the_readout_and_no_other
 
 def test_a_step_has_about_the_rate_for_a_root_mean_square():
     model = network()
-    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    before = held(model)
     after = stepped(model, [noise(model, 1)])
     for name in ("encoder.stack.forwards.0.cell.weight_ih_l0", "decoder.readout.weight"):
         root = (after[name] - before[name]).square().mean().sqrt()
@@ -92,7 +97,7 @@ def test_a_step_has_about_the_rate_for_a_root_mean_square():
 
 def test_weights_decay_apart_from_the_gradient_and_biases_are_spared():
     model = network()
-    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    before = held(model)
     nothing = {name: torch.zeros_like(weight) for name, weight in before.items()}
     after = stepped(model, [nothing], weight_decay=DECAY)
     for name, weight in after.items():
@@ -104,7 +109,7 @@ def test_a_weight_without_a_gradient_stays():
     model = network()
     optimizer = make_optimizer(model, TrainConfig(optimizer="muon"))
     assert isinstance(optimizer, Muon)
-    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    before = held(model)
     optimizer.step()
     assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
 
