@@ -19,6 +19,9 @@ CLIPPED = 0.99  # share of updates
 UNEVEN = 0.01  # norm of the layer with the smallest, as a share of the largest of its stack
 MOVES, RESTS = 0.1, 1e-7  # largest and least update, as a share of the weights
 NOISY = 30  # times as large as the batch may the noise scale be
+ALIKE = 1.1  # loss of validation pairs, as a multiple of that of training pairs
+KNOWN = 99.0  # percent of tokens that are right where little is left to learn
+RISEN = 1.1  # dev loss, as a multiple of its least
 EXPOSED = 30.0  # points that free running may be worse, token by token
 SWINGS = {"loss": 0.15, "perplexity": 0.3}  # share of the value; other metrics: points
 POINTS = 6.0
@@ -213,6 +216,28 @@ def of_exposure(readings: Readings, config: Config) -> str:
             f"--forcing-floor {floor:g} would have it learn from its own")  # fmt: skip
 
 
+def of_fit(readings: Readings, config: Config) -> str:
+    """On a model that knows its training pairs no better than others, or unlearns others for them.
+
+    Both losses are of what is neither dropped nor smoothed, as the loss of training is.
+    """
+    seen, unseen = readings.get("training_loss"), readings.get("dev_loss")
+    if seen is None or unseen is None or readings.get("epoch", 0) < FIRST_EPOCHS:
+        return ""
+    share, least = config.model.dropout, readings.get("least_dev_loss", unseen)
+    if unseen > max(RISEN * least, ALIKE * seen):
+        cure = f"--dropout {share + 0.2:.2g}" if share < 0.4 else "--weight-dropout 0.3"
+        return (f"dev pairs cost {unseen:.3g} nats a token, {least:.3g} at best, training pairs "
+                f"{seen:.3g}: these are learnt by heart; {cure} would hold it")  # fmt: skip
+    early = readings.get("epoch", 0) < config.train.epochs / 2 or not readings.get("learned")
+    if early or unseen > ALIKE * seen or readings.get("forced_accuracy", 0) > KNOWN:
+        return ""
+    larger = f"--hidden {2 * config.model.hidden}"
+    cure = f"--dropout {share / 2:.2g} or {larger}" if share > 0.1 else larger
+    return (f"dev pairs cost {unseen:.3g} nats a token, training pairs {seen:.3g}: hardly anything "
+            f"is learnt by heart; {cure} would have it learn more")  # fmt: skip
+
+
 def _longer_memory(config: Config) -> str:
     model = config.model
     if model.cell != "lstm":
@@ -233,4 +258,5 @@ ADVICE: dict[str, Callable[[Readings, Config], str]] = {
     "noise": of_noise,
     "swing": of_swing,
     "exposure": of_exposure,
+    "fit": of_fit,
 }

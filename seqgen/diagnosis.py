@@ -54,6 +54,7 @@ class Diagnosis(NamedTuple):
     config: Config
     logs: list[Record]  # a line an interval
     norms: list[Record]  # the norms of the parts, beside them
+    fits: list[Record]  # losses of training pairs that were read as validation pairs are
     validations: list[Record]
     steady: Steadiness
     readings: Record  # the newest, those of the model as it is before those of the log
@@ -83,6 +84,7 @@ def diagnose(run: Path, samples: int, device: str = "auto") -> Diagnosis:
         config=config,
         logs=log.steps,
         norms=[one for one in log.health if "gradient_norms" in one],
+        fits=[one for one in log.health if "training_loss" in one],
         validations=log.validations,
         steady=steadiness(run, log, config.train.metric),
         readings=readings,

@@ -4,6 +4,7 @@ Norms are read where the log waits for the device anyway; what takes passes of i
 sentences, is read at validations. Training is to the bit what it is without.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from seqgen.vocabulary import PAD
 HELD = 32  # validation pairs that are looked at
 FAR = 8  # of them, followed step by step
 SLICES, SLICE = 4, 8  # training pairs whose gradients are compared
+SEEN = 8  # batches of HELD training pairs that are read as validation pairs are
 # Between two readings that take passes of their own: one takes as long as training on some 200
 # (`benchmarks/results/instruments.json`), which epochs of few updates would pay each time.
 PAIRS_BETWEEN = 10_000
@@ -46,10 +48,12 @@ class Instruments:
         self._advised: dict[str, int] = {}  # the epoch in which there was advice of a kind
         self._initial: dict[str, Tensor] = {}
         self._metrics: list[float] = []
+        self._least_loss = math.inf  # on the validation pairs
         self._read_at = 0  # the step of the last reading that took passes of its own
         self._recent: dict[str, Any] = {}
         if self.active:
-            self._metrics, self._read_at = told_by(run, self.config.train.metric)
+            told = told_by(run, self.config.train.metric)
+            self._metrics, self._least_loss, self._read_at = told
             if not progress.step:
                 self._initial = self._copied(self.model)
 
@@ -128,6 +132,7 @@ class Instruments:
             "noise_signal": noise.signal,
             "noise_variance": noise.variance,
             "noise_scale": noise.scale,
+            "training_loss": probes.forced_loss(self.model, self._seen()),
             "forced_accuracy": 100 * forced,
             "free_accuracy": 100 * free,
             "forced_by_position": exposed.forced[:POSITIONS],
@@ -135,7 +140,13 @@ class Instruments:
         }
 
     def examined(self, record: Mapping[str, float], read: Mapping[str, Any]) -> None:
-        """Write and judge what `examine` found."""
+        """Write and judge what `examine` found, beside the scores of the validation."""
+        if not self.active:
+            return
+        loss = record.get("loss", math.nan)
+        self._least_loss = min(self._least_loss, loss) if math.isfinite(loss) else self._least_loss
+        if "training_loss" in read:
+            read = {**read, "dev_loss": loss, "least_dev_loss": self._least_loss}
         if read:
             self._write({"step": record["step"], "epoch": record["epoch"]}, read)
             self._advise({**read, **self._recent, "epoch": record["epoch"]})
@@ -187,6 +198,13 @@ class Instruments:
         parts = (pairs[first::SLICES] for first in range(min(SLICES, len(pairs))))
         return [self.data.train.batch(part).to(self.device) for part in parts]
 
+    def _seen(self) -> Iterator[Batch]:
+        """More of them, of much the same length in a batch, as these cost least."""
+        pairs = spread(len(self.data.train), SEEN * HELD)
+        pairs = pairs[numpy.argsort(self.data.train.target.lengths_of(pairs), kind="stable")]
+        for first in range(0, len(pairs), HELD):
+            yield self.data.train.batch(pairs[first : first + HELD]).to(self.device)
+
 
 def recent(record: Mapping[str, Any], guess: float) -> dict[str, Any]:
     """What advice on other readings asks of the last line of the log.
@@ -229,11 +247,14 @@ def batch_of(corpus: Encoded, count: int) -> Batch:
     return corpus.batch(spread(len(corpus), count))
 
 
-def told_by(run: Path, metric: str) -> tuple[list[float], int]:
-    """What a resumed run goes on from: the dev metric so far, and the step of the last reading."""
+def told_by(run: Path, metric: str) -> tuple[list[float], float, int]:
+    """What a resumed run goes on from: the dev metric so far, the least dev loss of the weights as
+    they are, and the step of the last reading.
+    """
     try:
         log = read_log(run)
     except CheckpointError:  # a damaged log keeps nobody from training
         log = Log([], [], [])
     read = [row["step"] for row in log.health if "noise_scale" in row]
-    return log.curve(f"dev {metric}")[1], read[-1] if read else 0
+    losses = [row["loss"] for row in log.validations if row.get("loss") is not None]
+    return log.curve(f"dev {metric}")[1], min(losses, default=math.inf), read[-1] if read else 0

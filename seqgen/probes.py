@@ -3,7 +3,7 @@
 Nothing here draws a random number, keeps a gradient or changes a weight.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -118,6 +118,16 @@ def gradient_noise(model: Seq2Seq, batches: Sequence[Batch]) -> Noise:
     # Of batches that are not of one size the harmonic mean is what the noise is divided by.
     few = len(batches) / sum(1 / batch.tokens for batch in batches)
     return noise(float(small) / len(batches), float(_squared(total)) / many**2, few, many)
+
+
+def forced_loss(model: Seq2Seq, batches: Iterable[Batch]) -> float:
+    """Nats a target token, fed the targets, as in a validation: nothing is dropped or smoothed."""
+    nats, tokens = 0.0, 0
+    with _evaluated(model), torch.no_grad():
+        for batch in batches:
+            nats -= float(model.forced(batch).log_probs.double().sum())
+            tokens += batch.tokens
+    return nats / tokens
 
 
 def exposure(model: Seq2Seq, batch: Batch) -> Exposure:

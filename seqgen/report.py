@@ -54,9 +54,15 @@ def _course(found: Diagnosis) -> Section:
                            if name in seen[-1])  # fmt: skip
         lines.append(f"last validation, step {seen[-1]['step']:,}: {scores}")
     lines += _steadiness(found)
+    if found.fits:
+        last = found.fits[-1]
+        lines.append(f"with nothing dropped or smoothed, step {last['step']:,}: loss of training "
+                     f"pairs {_number(last['training_loss'])}, of validation pairs "
+                     f"{_number(last.get('dev_loss'))}")  # fmt: skip
     losses = {"training": _points(logs, "loss"), "validation": _points(seen, "loss")}
-    means = {f"validation, {kind}": _points(seen, f"{kind}_loss") for kind in (EMA, AVERAGE)}
-    losses |= {name: points for name, points in means.items() if points}
+    others = {f"validation, {kind}": _points(seen, f"{kind}_loss") for kind in (EMA, AVERAGE)}
+    others["training, nothing dropped"] = _points(found.fits, "training_loss")
+    losses |= {name: points for name, points in others.items() if points}
     metrics = {name: _points(seen, name) for name in SCORES[1:] if any(name in one for one in seen)}
     rate = {"learning rate": _points(logs, "learning_rate")}
     forcing = {"teacher-forcing ratio": _points(logs, "teacher_forcing")}

@@ -18,7 +18,8 @@ HEALTHY = {
     "saturation": {"encoder input": 0.3}, "keeping": {"encoder": 0.6}, "attention_spread": 0.4,
     "never_updated": {"encoder.embedding": 0.1}, "gradient_by_distance": [1.0, 0.5, 0.2, 0.1, 0.05],
     "noise_scale": 5000.0, "batch_tokens": 3000.0, "metric": 2.0, "swing_last": 0.1,
-    "forced_accuracy": 90.0, "free_accuracy": 80.0,
+    "forced_accuracy": 90.0, "free_accuracy": 80.0, "training_loss": 1.0, "dev_loss": 1.5,
+    "least_dev_loss": 1.4,
 }  # fmt: skip
 LEAVES = [
     ("gradient", {"gradient_norm": 11.0}, {}, "above 10: --learning-rate 0.00033 would tame it"),
@@ -54,6 +55,15 @@ LEAVES = [
     ("swing", {"swing_last": 7.0, "metric": 80.0},
      {"train.metric": "exact", "train.clip_norm": 5.0}, "exact got worse by 7 .*--clip-norm 1"),
     ("exposure", {"free_accuracy": 50.0}, {}, "90 % of tokens .* 50 % .*--forcing-floor 0.5"),
+    ("fit", {"dev_loss": 1.6}, {"model.dropout": 0.3},
+     "cost 1.6 nats a token, 1.4 at best, training pairs 1: .*--dropout 0.5 would hold"),
+    ("fit", {"dev_loss": 1.6}, {"model.dropout": 0.5}, "--weight-dropout 0.3 would hold"),
+    ("fit", {"dev_loss": 1.05, "least_dev_loss": 1.05, "learned": True},
+     {"model.dropout": 0.5, "model.hidden": 320, "train.epochs": 10},
+     "cost 1.05 nats a token, training pairs 1: hardly .*--dropout 0.25 or --hidden 640 would"),
+    ("fit", {"dev_loss": 0.9, "least_dev_loss": 0.9, "learned": True},
+     {"model.dropout": 0.0, "model.hidden": 320, "train.epochs": 10},
+     "by heart; --hidden 640 would"),
 ]  # fmt: skip
 
 
@@ -98,6 +108,13 @@ def test_what_is_early_or_has_learned_is_left_alone():
     assert advice(HEALTHY | early, Config()) == {}
     assert advice(HEALTHY | {"gradient_norm": 0.01, "learned": True}, Config()) == {}
     assert advice(HEALTHY | {"gradient_norm": 3.0, "clipped": 1.0, "epoch": 0.9}, Config()) == {}
+    alike = HEALTHY | {"dev_loss": 1.0, "least_dev_loss": 1.0, "learned": True}
+    ten, eleven = (Config().with_values({"train.epochs": count}, "test") for count in (10, 11))
+    assert list(advice(alike, ten)) == ["fit"]
+    assert advice(alike, eleven) == {}, "the losses part later"
+    assert advice(alike | {"forced_accuracy": 99.5}, ten) == {}
+    assert advice(alike | {"learned": False}, ten) == {}, "first it has to learn at all"
+    assert advice(HEALTHY | {"dev_loss": 1.6, "epoch": 1.9}, Config()) == {}
 
 
 def test_the_bands_are_settings():

@@ -62,6 +62,10 @@ def test_the_log_is_told_as_it_is(run, found):
     told = section(found, "Gradient").lines[0]
     assert f"largest {norms[-1]:.3g}" in told
     assert f"median {statistics.median(norms):.3g}" in told
+    fit = found.fits[-1]
+    assert (f"with nothing dropped or smoothed, step {fit['step']:,}: loss of training pairs "
+            f"{fit['training_loss']:.3g}, of validation pairs {found.validations[-1]['loss']:.3g}"
+            ) in section(found, "How it went").lines  # fmt: skip
     parts = section(found, "Parts of the network").lines
     assert len(parts) == 1 + len(found.norms[-1]["gradient_norms"])
     made = [{"step": 3, "gradient_norms": {"a": 0.09, "b": 4.9, "c": 5.1, "d": 10.1, "e": None}}]
@@ -209,7 +213,7 @@ def test_the_best_validation_the_means_and_the_swing_are_told(found):
     steady = steadiness(Path(found.name), log, "loss")
     told = found._replace(validations=seen, steady=steady)
     part = section(told, "How it went")
-    assert part.lines[2:] == ["best loss 0.5, at step 6 with the ema weights",
+    assert part.lines[2:4] == ["best loss 0.5, at step 6 with the ema weights",
                               "from one validation to the next loss gets worse by 0.5 in the mean, "
                               "at most by 1"]  # fmt: skip
     page = base64.b64decode(part.pictures[0].address().partition(",")[2]).decode()

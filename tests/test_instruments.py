@@ -1,6 +1,7 @@
 """Instruments in a run: training is what it is without, and the log has what there was to read."""
 
 import json
+import math
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -192,19 +193,19 @@ def test_advice_is_given_once_an_epoch_and_kind(data, tmp_path):
 
 def test_swings_go_on_over_a_resume(whole, tmp_path):
     losses = [row["loss"] for row in rows(whole, validation=True)]
-    assert told_by(whole, "loss")[0] == losses
+    assert told_by(whole, "loss")[:2] == (losses, min(losses))
     found = [row for row in rows(whole, diagnosis=True) if "swing_mean" in row]
     assert [row["metric"] for row in found] == pytest.approx(losses, rel=1e-4)
     worse = [max(0.0, after - before) for before, after in pairwise(losses)]
     assert found[-1]["swing_largest"] == pytest.approx(max(worse), rel=1e-4)
     assert found[-1]["swing_mean"] == pytest.approx(sum(worse) / 2, rel=1e-4)
-    assert told_by(tmp_path / "absent", "loss") == ([], 0)
+    assert told_by(tmp_path / "absent", "loss") == ([], math.inf, 0)
 
 
 def test_a_damaged_log_keeps_nobody_from_training(whole, tmp_path):
     text = (whole / "metrics.jsonl").read_text("utf-8")
     (tmp_path / "metrics.jsonl").write_text("{\n" + text, "utf-8")
-    assert told_by(tmp_path, "loss") == ([], 0)
+    assert told_by(tmp_path, "loss") == ([], math.inf, 0)
 
 
 def test_epochs_of_few_updates_share_a_reading_and_the_end_has_its_own(data, tmp_path, monkeypatch):
@@ -245,6 +246,27 @@ def test_the_metric_that_moves_is_that_of_the_best_weights(data, tmp_path, monke
     told = [row for row in rows(tmp_path / "run", diagnosis=True) if "metric" in row]
     assert [row["metric"] for row in told] == [2.9, 2.0, 2.4]
     assert [row["swing_last"] for row in told] == [0.0, 0.0, 0.4]
+
+
+def test_training_pairs_are_read_as_validation_pairs_are(data, tmp_path, monkeypatch):
+    # Other pieces in each epoch, drops and smoothing: nothing of it is in either loss.
+    values = VALUES | {"train__label_smoothing": 0.2, "model__dropout": 0.5}
+    config = toy.config(data, **values)
+    monkeypatch.setattr(instruments, "SEEN", 3)
+    run(config, tmp_path / "run")
+    told = [row for row in rows(tmp_path / "run", diagnosis=True) if "training_loss" in row]
+    losses = [row["loss"] for row in rows(tmp_path / "run", validation=True)]
+    assert [row["dev_loss"] for row in told] == pytest.approx(losses, rel=1e-4)
+    assert [row["least_dev_loss"] for row in told] == pytest.approx(
+        [min(losses[: count + 1]) for count in range(3)], rel=1e-4)  # fmt: skip
+    # The pairs themselves, given as validation data to the same training, are as dear.
+    places = spread(200, 96)
+    lines = (data / "train.tsv").read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "seen.tsv").write_text("".join(lines[one] for one in places), "utf-8")
+    again = toy.config(data, data__validation_file=str(tmp_path / "seen.tsv"), **values)
+    run(again, tmp_path / "again")
+    dear = [row["loss"] for row in rows(tmp_path / "again", validation=True)]
+    assert [row["training_loss"] for row in told] == pytest.approx(dear, rel=1e-4)
 
 
 @pytest.mark.parametrize("off", ["setting", "rank"])
