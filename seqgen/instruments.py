@@ -141,10 +141,9 @@ class Instruments:
 
     def examined(self, record: Mapping[str, float], read: Mapping[str, Any]) -> None:
         """Write and judge what `examine` found, beside the scores of the validation."""
-        if not self.active:
-            return
         loss = record.get("loss", math.nan)
-        self._least_loss = min(self._least_loss, loss) if math.isfinite(loss) else self._least_loss
+        if loss < self._least_loss:  # NaN is not
+            self._least_loss = loss
         if "training_loss" in read:
             read = {**read, "dev_loss": loss, "least_dev_loss": self._least_loss}
         if read:
