@@ -24,6 +24,7 @@ from seqgen.errors import CheckpointError
 from seqgen.journal import Journal
 from seqgen.start import Start, fresh
 from seqgen.updates import Clip
+from seqgen.validation import teacher_forced
 from seqgen.vocabulary import PAD
 
 HELD = 32  # validation pairs that are looked at
@@ -121,6 +122,7 @@ class Instruments:
         exposed = probes.exposure(self.model, held)
         noise = probes.gradient_noise(self.model, self._slices())
         forced, free = exposed.totals
+        nats, _, tokens = teacher_forced(self.model, self._seen())
         return {
             **matrices(self.model),
             "saturation": looked.saturation,
@@ -132,7 +134,7 @@ class Instruments:
             "noise_signal": noise.signal,
             "noise_variance": noise.variance,
             "noise_scale": noise.scale,
-            "training_loss": probes.forced_loss(self.model, self._seen()),
+            "training_loss": nats / tokens,
             "forced_accuracy": 100 * forced,
             "free_accuracy": 100 * free,
             "forced_by_position": exposed.forced[:POSITIONS],
@@ -202,7 +204,7 @@ class Instruments:
         pairs = spread(len(self.data.train), SEEN * HELD)
         pairs = pairs[numpy.argsort(self.data.train.target.lengths_of(pairs), kind="stable")]
         for first in range(0, len(pairs), HELD):
-            yield self.data.train.batch(pairs[first : first + HELD]).to(self.device)
+            yield self.data.train.batch(pairs[first : first + HELD])
 
 
 def recent(record: Mapping[str, Any], guess: float) -> dict[str, Any]:

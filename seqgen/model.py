@@ -74,7 +74,7 @@ class Seq2Seq(nn.Module):
         memory, state = self._read(batch)
         inputs: Ids = batch.target[:, :-1]
         if forcing.ratio < 1:
-            with torch.no_grad(), _evaluating(self.decoder):
+            with torch.no_grad(), evaluating(self.decoder):
                 inputs = self._mixed(batch.target[:, :-1], memory, state, forcing)
         return memory, state, inputs
 
@@ -317,7 +317,8 @@ def _tied(model: Seq2Seq, config: ModelConfig) -> Seq2Seq:
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation, and the mode that there was before afterwards."""
     training = module.training
     module.eval()
     try:

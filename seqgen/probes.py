@@ -3,7 +3,7 @@
 Nothing here draws a random number, keeps a gradient or changes a weight.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from torch.nn import functional
 from seqgen.batching import Batch
 from seqgen.decoding import decode
 from seqgen.diagnostics import GATES, KEEPING, Noise, entropies, noise, saturated
-from seqgen.model import Seq2Seq
+from seqgen.model import Seq2Seq, evaluating
 from seqgen.recurrent import Recurrent, State, whole
 from seqgen.sections import DecodeConfig
 from seqgen.vocabulary import PAD
@@ -120,16 +120,6 @@ def gradient_noise(model: Seq2Seq, batches: Sequence[Batch]) -> Noise:
     return noise(float(small) / len(batches), float(_squared(total)) / many**2, few, many)
 
 
-def forced_loss(model: Seq2Seq, batches: Iterable[Batch]) -> float:
-    """Nats a target token, fed the targets, as in a validation: nothing is dropped or smoothed."""
-    nats, tokens = 0.0, 0
-    with _evaluated(model), torch.no_grad():
-        for batch in batches:
-            nats -= float(model.forced(batch).log_probs.double().sum())
-            tokens += batch.tokens
-    return nats / tokens
-
-
 def exposure(model: Seq2Seq, batch: Batch) -> Exposure:
     """Right tokens by target position, fed the targets and found greedily without them."""
     real = (batch.target[:, 1:] != PAD).cpu()
@@ -190,13 +180,8 @@ def _listening(model: Seq2Seq, heard: Heard) -> Iterator[None]:
 @contextmanager
 def _evaluated(model: Seq2Seq) -> Iterator[None]:
     """Evaluation, of which cuDNN gives no gradient and torch does."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.backends.cudnn.flags(enabled=False):
-            yield
-    finally:
-        model.train(training)
+    with evaluating(model), torch.backends.cudnn.flags(enabled=False):
+        yield
 
 
 def _gates(layer: Recurrent, read: Any, outputs: Tensor) -> Tensor | None:

@@ -19,6 +19,7 @@ from seqgen.divergence import Diverged, doubtful, judge_loss, judge_updates, put
 from seqgen.ending import Outcome, judge_best
 from seqgen.instruments import Instruments
 from seqgen.journal import Journal, summary_writer
+from seqgen.model import evaluating
 from seqgen.optimizers import make_optimizer
 from seqgen.plateaus import judge
 from seqgen.progress import Reporter, Silent, reporter
@@ -285,12 +286,9 @@ class Training:
 
     def _scores(self) -> Validation:
         settings = self.config.train
-        self.model.eval()
         translator = Translator(self.config, self.data.tokenizers, self.model)
-        try:
+        with evaluating(self.model):
             return validate(translator, self.data, settings.validation_decode, self.batches.budget)
-        finally:
-            self.model.train()
 
     def _save(self) -> None:
         self.progress.interval = self.interval.totals()

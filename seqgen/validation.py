@@ -2,14 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
 
-from seqgen.batching import Batches, Budget
+from seqgen.batching import Batch, Batches, Budget
 from seqgen.evaluation import one_line, references_of
 from seqgen.metrics import higher_is_better, metrics
+from seqgen.model import Seq2Seq, evaluating
 from seqgen.preparation import Prepared
 from seqgen.translator import Translator
 
@@ -30,7 +31,8 @@ def validate(translator: Translator, data: Prepared, decoded: int, budget: Budge
 
     Pairs that share a source are references of one another, as in an evaluation.
     """
-    nats, correct, tokens = _teacher_forced(translator, data, budget)
+    batches = (batch for (batch,) in Batches(data.validation, budget, seed=0).groups(0))
+    nats, correct, tokens = teacher_forced(translator.model, batches)
     scores = {
         "loss": nats / tokens,
         "perplexity": math.exp(min(nats / tokens, 700)),
@@ -56,18 +58,15 @@ def better(name: str, value: float, best: float | None) -> bool:
     return value > best if higher_is_better(name) else value < best
 
 
-def _teacher_forced(
-    translator: Translator, data: Prepared, budget: Budget
-) -> tuple[float, int, int]:
-    """Summed nats, right tokens and tokens."""
-    device = translator.model.device
+def teacher_forced(model: Seq2Seq, batches: Iterable[Batch]) -> tuple[float, int, int]:
+    """Summed nats, right tokens and tokens of the targets, where nothing is dropped or smoothed."""
     nats, correct, tokens = 0.0, 0, 0
-    for (batch,) in Batches(data.validation, budget, seed=0).groups(0):
-        with torch.inference_mode():
-            forced = translator.model.forced(batch.to(device))
-        nats -= float(forced.log_probs.double().sum())
-        correct += int(forced.correct.sum())
-        tokens += batch.tokens
+    with evaluating(model), torch.inference_mode():
+        for batch in batches:
+            forced = model.forced(batch.to(model.device))
+            nats -= float(forced.log_probs.double().sum())
+            correct += int(forced.correct.sum())
+            tokens += batch.tokens
     return nats, correct, tokens
 
 

@@ -37,7 +37,6 @@ def test_looking_touches_no_weight_no_gradient_no_random_state_and_no_mode(cell,
     for _ in range(2):
         found.append([probes.look(model, given), probes.reach(model, given),
                       probes.gradient_noise(model, [given, batch(seed=5)]),
-                      probes.forced_loss(model, [given]),
                       probes.exposure(model, given)])  # fmt: skip
     assert found[0] == found[1]
     assert all(one.equal(other) for one, other in zip(before, everything(model), strict=True))
@@ -101,15 +100,6 @@ def test_gates_are_those_of_the_formulas_step_by_step(cell, gates, feeding, monk
         assert found.keeping[name] == pytest.approx(float(each[:, 1].mean()))
     assert len(found.saturation) == 3 * len(gates)
     assert 0 < sum(found.saturation.values()) < len(found.saturation), "some are, some are not"
-
-
-def test_the_loss_of_pairs_is_that_of_all_their_tokens_with_nothing_dropped():
-    model, parts = network().train(), [batch(), batch(seed=5)]
-    model.decoder.dropout.share = 0.5
-    found = probes.forced_loss(model, iter(parts))
-    model.eval()
-    nats = sum(float(model(one).detach()) for one in parts)
-    assert found == pytest.approx(nats / sum(one.tokens for one in parts))
 
 
 def test_a_vanilla_network_has_no_gates():

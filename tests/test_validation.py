@@ -4,13 +4,15 @@ import pytest
 import torch
 import toy
 from sacrebleu.metrics.bleu import BLEU
+from test_model import batch, network
 
 from seqgen.batching import Budget
 from seqgen.decoding import padded
 from seqgen.model import build
 from seqgen.preparation import prepare
 from seqgen.translator import Translator
-from seqgen.validation import validate
+from seqgen.validation import teacher_forced, validate
+from seqgen.vocabulary import PAD
 
 PAIRS = [("a b", "b a"), ("c", "c"), ("a b", "x y"), ("d", "d"), ("c", "c c c"), ("a b", "b a")]
 
@@ -80,3 +82,19 @@ def test_the_loss_is_of_every_pair(untrained):
     ids = data.tokenizers.target.encode([target for _, target in PAIRS])
     assert padded(ids)[1].sum() + len(PAIRS) == tokens
     assert torch.is_inference_mode_enabled() is False
+
+
+def test_targets_that_were_fed_are_summed_over_all_batches_with_nothing_dropped_or_kept():
+    model, parts = network().train(), [batch(), batch((3, 6), (2, 5), seed=5)]
+    model.decoder.dropout.share = model.word_dropout = 0.5
+    model(parts[0]).backward()
+    before, gradients = torch.get_rng_state(), [each.grad.clone() for each in model.parameters()]
+    nats, correct, tokens = teacher_forced(model, iter(parts))
+    assert torch.get_rng_state().equal(before)
+    after = (each.grad for each in model.parameters())
+    assert all(one.equal(other) for one, other in zip(gradients, after, strict=True))
+    assert all(module.training for module in model.modules())
+    model.eval()
+    assert nats == pytest.approx(sum(float(model(one).detach()) for one in parts))
+    assert tokens == sum(int((one.target[:, 1:] != PAD).sum()) for one in parts)
+    assert correct == sum(int(model.forced(one).correct.sum()) for one in parts)
